@@ -1,0 +1,149 @@
+"""The gradient origin: a signal's latent is a step down its data-fitting loss from zero.
+
+Bond-Taylor & Willcocks, Gradient Origin Networks, arXiv 2007.02798.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Linearisation", "Origin", "infer_latent", "linearise"]
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gonkit.losses import Loss, Pointwise
+from gonkit.signal import Batch
+from gonkit.signal import Prediction
+from gonkit.siren import Siren
+
+Origin = Literal["gradient", "damped"]
+
+
+class Linearisation(NamedTuple):
+    """The field and its slope about a latent. On shared coordinates at z₀ = 0 one stands for all: b = 1.
+
+    Attributes:
+        values: (b, P, C) F(c, z), in network units.
+        jacobian: (b, P, C, K) ∂F(c, z)/∂z.
+    """
+
+    values: Tensor
+    jacobian: Tensor
+
+
+def infer_latent(
+    field: Siren,
+    loss: Loss,
+    batch: Batch,
+    *,
+    step: float,
+    steps: int = 1,
+    origin: Origin = "gradient",
+    about_zero: Linearisation | None = None,
+) -> Tensor:
+    """The inner step of Eq. 1: z = −η ∇_{z₀} ∫ L_inner(Φx(c), F(c ⊕ z₀)) dc at z₀ = 0.
+
+    **Shared origin.** Where all signals lie on the same coordinates, F(c, 0) and its Jacobian J(c) are
+    the same for all of them, so that by the chain rule, exactly,
+
+        r = ∂L_inner/∂F at F(c, 0)           (B, P, C)
+        z = −η Σ_pc r_bpc J_pck              (B, K)
+
+    for one forward and C backward passes over P points instead of B·P. Otherwise (own coordinates, a
+    source, a later step) the gradient is taken per signal.
+
+    **Damped origin.** z ← z − (H + I/η)⁻¹ (∇L + z/η), with H = Σ_p w_p Jᵀ(∂²L/∂F²)J: a Gauss–Newton
+    step to the mode of exp(−L − |z|²/2η). From z = 0 it tends to the gradient step as η → 0.
+
+    Differentiable to any order while gradients are enabled; works under `torch.no_grad()` too. The loss
+    is summed over signals, never averaged: a latent does not depend on its batch-mates.
+
+    Args:
+        field: F.
+        loss: L_inner, any differentiable one; pointwise for the damped origin.
+        batch: B signals in network units.
+        step: η, relative to the mean over points of the sum over channels. P/(B·C) is the step that the
+            paper's reference code takes.
+        steps: how many times to step.
+        origin: which step.
+        about_zero: `linearise(field, coords)` of earlier, where the field has not changed since.
+
+    Returns:
+        (B, K).
+
+    Raises:
+        ValueError: a damped origin with a loss that is not pointwise.
+    """
+    differentiable = torch.is_grad_enabled()
+    damped = origin == "damped"
+    latent = batch.values.new_zeros(len(batch), field.latent_dim)
+    with torch.enable_grad(), torch.autocast(batch.values.device.type, enabled=False):
+        for index in range(steps):
+            latent = latent if differentiable and index else latent.detach().requires_grad_()
+            if index == 0 and batch.shared and batch.source is None:
+                about = about_zero or linearise(field, batch.coords)
+            elif damped:
+                about = linearise(field, batch.coords, latent, batch.source)
+            else:
+                values = field(batch.coords, latent, batch.source)
+                (slope,) = torch.autograd.grad(
+                    loss(Prediction(values, latent), batch).sum(), latent, create_graph=differentiable
+                )
+                latent = latent - step * slope
+                continue
+            values = about.values.expand(len(batch), -1, -1)
+            values = values if differentiable else values.detach().requires_grad_()
+            (residual,) = torch.autograd.grad(
+                loss(Prediction(values, latent), batch).sum(), values, create_graph=differentiable
+            )
+            slope = torch.einsum("bpc,bpck->bk", residual, about.jacobian)
+            if not damped:
+                latent = latent - step * slope
+                continue
+            if not isinstance(loss, Pointwise):
+                raise ValueError(f"the damped origin needs a pointwise inner loss, not {type(loss).__name__}")
+            curvature = loss.curvature(about.values, batch.values) * batch.weights
+            hessian = _weighted_square(about.jacobian, curvature)  # (b, K, K)
+            latent = latent - _solve(hessian, slope + latent / step, 1 / step)
+    return latent if differentiable else latent.detach()
+
+
+def linearise(
+    field: Siren, coords: Tensor, latent: Tensor | None = None, source: Tensor | None = None
+) -> Linearisation:
+    """The field and its Jacobian in the latent, about `latent` (b, K), or about the one shared z₀ = 0.
+
+    Every point becomes a signal of its own, so that one backward pass per channel gives all rows of J.
+    Keeps the graph while gradients are enabled.
+    """
+    differentiable = torch.is_grad_enabled()
+    with torch.enable_grad():
+        if latent is None:
+            latent = coords.new_zeros(1, field.latent_dim).requires_grad_()
+        count, points = len(latent), coords.shape[-2]
+        each = latent.unsqueeze(1).expand(-1, points, -1).flatten(0, 1)  # (b·P, K)
+        where = coords.expand(count, -1, -1).flatten(0, 1).unsqueeze(1)  # (b·P, 1, D)
+        known = None if source is None else source.flatten(0, 1).unsqueeze(1)  # (b·P, 1, S)
+        values = field(where, each, known).squeeze(1)  # (b·P, C)
+        rows = [
+            torch.autograd.grad(channel.sum(), each, create_graph=differentiable, retain_graph=True)[0]
+            for channel in values.unbind(-1)
+        ]
+        about = Linearisation(values, torch.stack(rows, 1))
+        about = Linearisation(*(t.unflatten(0, (count, points)) for t in about))
+    return about if differentiable else Linearisation(*(t.detach() for t in about))
+
+
+def _weighted_square(jacobian: Tensor, weight: Tensor) -> Tensor:
+    """Σ_pc w J Jᵀ, (b, K, K), of J (1 or B, P, C, K) and w broadcastable to (1 or B, P, C)."""
+    weighted = (jacobian * weight.unsqueeze(-1)).flatten(1, 2)
+    return weighted.mT @ jacobian.flatten(1, 2)
+
+
+def _solve(hessian: Tensor, slope: Tensor, damping: float) -> Tensor:
+    """(H + damping·I)⁻¹ slope, for H (b, K, K) and slope (B, K); one factorisation where b = 1."""
+    damped = hessian + damping * torch.eye(slope.shape[-1], dtype=slope.dtype, device=slope.device)
+    if len(damped) == 1:
+        return torch.linalg.solve(damped[0], slope, left=False)  # H is symmetric
+    return torch.linalg.solve(damped, slope)

@@ -1,0 +1,336 @@
+"""What a modality must say (`Signal`), and the small records that travel between the parts.
+
+Shapes: B signals, P points, D coordinate dimensions, C channels, S source channels, K latents.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Batch",
+    "Prediction",
+    "Resident",
+    "Sample",
+    "Settings",
+    "Signal",
+    "SignalError",
+    "SignalSet",
+    "Split",
+    "split_indices",
+]
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+Split = Literal["train", "val", "test"]
+
+
+class SignalError(ValueError):
+    """A mistake in what a user gave: a file, a folder, a setting, a shape. Its text says what to do."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One signal: what a file holds, before it is stacked with others.
+
+    Attributes:
+        values: (P, C) in the signal type's range and unit.
+        coords: (P, D) in [-1, 1], or None for the type's canonical grid.
+        mask: (P,) bool, True where the point was observed; None for everywhere.
+        source: (P, S) what else is known at the points, or None.
+        label: class number, or None.
+        name: where it came from, for messages and file names.
+    """
+
+    values: Tensor
+    coords: Tensor | None = None
+    mask: Tensor | None = None
+    source: Tensor | None = None
+    label: int | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B signals. `coords.ndim` says whether they share their points.
+
+    Attributes:
+        coords: (P, D) shared by the batch, or (B, P, D) of each signal's own, in [-1, 1].
+        values: (B, P, C).
+        mask: (B, P) bool, True where observed, or None for everywhere.
+        source: (B, P, S) or None.
+        label: (B,) int64 or None.
+
+    Raises:
+        SignalError: shapes that do not fit together.
+
+    Example:
+        >>> batch = Batch(torch.zeros(9, 2), torch.zeros(4, 9, 1))
+        >>> len(batch), batch.shared, len(batch[1:3]), batch.at(torch.arange(5)).values.shape[1]
+        (4, True, 2, 5)
+    """
+
+    coords: Tensor
+    values: Tensor
+    mask: Tensor | None = None
+    source: Tensor | None = None
+    label: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3:
+            raise SignalError(f"values must be (B, P, C); got {tuple(self.values.shape)}")
+        size, points = self.values.shape[:2]
+        if self.coords.ndim not in (2, 3) or self.coords.shape[:-1] not in ((points,), (size, points)):
+            raise SignalError(
+                f"coords must be ({points}, D) or ({size}, {points}, D) to go with values "
+                f"{tuple(self.values.shape)}; got {tuple(self.coords.shape)}"
+            )
+        if self.mask is not None and (self.mask.shape != (size, points) or self.mask.dtype != torch.bool):
+            raise SignalError(
+                f"mask must be bool ({size}, {points}); got {self.mask.dtype} {tuple(self.mask.shape)}"
+            )
+        if self.source is not None and self.source.shape[:-1] != (size, points):
+            raise SignalError(f"source must be ({size}, {points}, S); got {tuple(self.source.shape)}")
+        if self.label is not None and self.label.shape != (size,):
+            raise SignalError(f"label must be ({size},); got {tuple(self.label.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: slice | Tensor) -> Batch:
+        """Some of the signals, on the same points."""
+        taken = {f.name: _take(getattr(self, f.name), index) for f in fields(self) if f.name != "coords"}
+        return Batch(self.coords if self.shared else self.coords[index], **taken)
+
+    @property
+    def shared(self) -> bool:
+        """Whether all signals lie on the same coordinates."""
+        return self.coords.ndim == 2
+
+    @property
+    def weights(self) -> Tensor:
+        """(1, P, 1) or (B, P, 1): each observed point's share of its signal's mean, adding up to 1."""
+        if self.mask is None:
+            points = self.values.shape[1]
+            return self.values.new_full((1, points, 1), 1.0 / points)
+        seen = self.mask.to(self.values.dtype)
+        return (seen / seen.sum(1, keepdim=True).clamp_min(1)).unsqueeze(-1)
+
+    def at(self, points: Tensor | None) -> Batch:
+        """The same signals on some of their points; `points` (P',) int64, None for all."""
+        if points is None:
+            return self
+        return replace(
+            self,
+            coords=self.coords[..., points, :],
+            values=self.values[:, points],
+            mask=None if self.mask is None else self.mask[:, points],
+            source=None if self.source is None else self.source[:, points],
+        )
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Batch:
+        """Moved to a device; floating tensors also to `dtype`."""
+        moved = {
+            f.name: None if t is None else t.to(device, dtype if t.is_floating_point() else None)
+            for f in fields(self)
+            for t in [getattr(self, f.name)]
+        }
+        return Batch(**moved)
+
+    @staticmethod
+    def stack(samples: Sequence[Sample], grid: Tensor) -> Batch:
+        """Samples of one size as a batch; those without coords lie on `grid` (P, D)."""
+        own = samples[0].coords is not None
+        return Batch(
+            coords=torch.stack([s.coords for s in samples if s.coords is not None]) if own else grid,
+            values=torch.stack([s.values for s in samples]),
+            mask=_stack([s.mask for s in samples]),
+            source=_stack([s.source for s in samples]),
+            label=None if samples[0].label is None else torch.tensor([s.label for s in samples]),
+        )
+
+
+def _take(tensor: Tensor | None, index: slice | Tensor) -> Tensor | None:
+    return None if tensor is None else tensor[index]
+
+
+def _stack(tensors: Sequence[Tensor | None]) -> Tensor | None:
+    present = [t for t in tensors if t is not None]
+    return torch.stack(present) if present else None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of a batch.
+
+    Attributes:
+        values: (B, P, C) the field's output, in network units (see `gonkit.gon.GON`).
+        latent: (B, K).
+        logits: (B, N) of a label head, or None.
+    """
+
+    values: Tensor
+    latent: Tensor
+    logits: Tensor | None = None
+
+
+class SignalSet(ABC):
+    """The signals of one split: a length, and any of them as a batch."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def batch(self, index: Tensor) -> Batch:
+        """The signals numbered `index` (B,) int64."""
+
+    def names(self, index: Tensor) -> list[str]:
+        """What to call those signals in messages and file names."""
+        return [str(int(i)) for i in index]
+
+    def first(self, count: int) -> Batch:
+        """The first `count` signals, or all there are."""
+        return self.batch(torch.arange(min(count, len(self))))
+
+    def evenly(self, count: int) -> Batch:
+        """Up to `count` signals spread evenly over the set."""
+        count = min(count, len(self))
+        return self.batch(torch.arange(count) * len(self) // max(count, 1))
+
+
+class Resident(SignalSet):
+    """A split that lies in memory as one batch.
+
+    Raises:
+        SignalError: a value that is not finite (named), or no signals at all.
+    """
+
+    def __init__(self, data: Batch, names: Sequence[str] | None = None, report: str = "") -> None:
+        if not len(data):
+            raise SignalError("the split is empty: give more signals")
+        self.data = data
+        self._names = names
+        self.report = report
+        finite = data.values.flatten(1).isfinite().all(1)
+        if data.mask is None and not finite.all():
+            worst = self.names((~finite).nonzero()[:1, 0])[0]
+            raise SignalError(
+                f"signal {worst}: values that are not finite (NaN or infinity) in {int((~finite).sum())} of "
+                f"{len(data)} signals; remove them, or mark the points as unobserved with a mask"
+            )
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def batch(self, index: Tensor) -> Batch:
+        return self.data[index.to(self.data.values.device)]
+
+    def names(self, index: Tensor) -> list[str]:
+        return super().names(index) if self._names is None else [self._names[int(i)] for i in index]
+
+
+def split_indices(count: int, split: Split, shares: tuple[float, float] = (0.1, 0.1), seed: int = 0) -> Tensor:
+    """Which of `count` signals belong to a split: a fixed shuffle, then validation and test shares.
+
+    Args:
+        count: how many there are, at least 3.
+        split: which part.
+        shares: of validation and of test, each at least one signal.
+        seed: of the shuffle; the same seed gives the same split everywhere.
+
+    Raises:
+        SignalError: fewer than three signals.
+
+    Example:
+        >>> [len(split_indices(100, s)) for s in ("train", "val", "test")]
+        [80, 10, 10]
+    """
+    if count < 3:
+        raise SignalError(f"{count} signal(s) found; at least 3 are needed, one each to train, validate and test")
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    val, test = (max(1, round(share * count)) for share in shares)
+    parts = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
+    return parts[split].sort().values
+
+
+class Settings(BaseModel):
+    """Frozen, strict, finite: the base of everything that a recipe can say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Signal(Settings, ABC):
+    """A kind of signal: its data, its coordinates, and what a decoded field becomes.
+
+    The fields of a subclass are the keys of a recipe's `[signal]` table. Subclasses are final. What has
+    a default here need not be said; what is abstract must be.
+
+    Class attributes:
+        coord_dim: D.
+        source_channels: S, 0 for none.
+        value_range: lowest and highest value, from which PSNR takes its peak.
+        inner: name of the default inner loss.
+        outer: names and weights of the default outer terms.
+    """
+
+    coord_dim: ClassVar[int]
+    source_channels: ClassVar[int] = 0
+    value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    inner: ClassVar[str] = "mse"
+    outer: ClassVar[Mapping[str, float]] = {"mse": 1.0}
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """C."""
+
+    @abstractmethod
+    def dataset(self, split: Split) -> SignalSet:
+        """The signals of a split. Called once for each split, at the start of a run."""
+
+    @abstractmethod
+    def coords(self, resolution: int | None = None) -> Tensor:
+        """(P, D) canonical coordinates in [-1, 1], at the training resolution or another one."""
+
+    @abstractmethod
+    def render(self, values: Tensor, resolution: int | None = None) -> Any:
+        """The natural object of one decoded signal, values (P, C) at `coords(resolution)`."""
+
+    @abstractmethod
+    def picture(self, thing: Any) -> Picture:
+        """A PIL picture by which a natural object can be recognised; of one size for one resolution."""
+
+    def load(self, path: Path) -> Sample:
+        """Reads one file of a user's as a signal."""
+        raise SignalError(f"{path}: {type(self).__name__} signals are not read from files")
+
+    def save(self, thing: Any, stem: Path) -> Path:
+        """Writes a natural object to `stem` with the suffix that suits it; returns the file's path."""
+        path = stem.with_suffix(".png")
+        self.picture(thing).save(path)
+        return path
+
+    def log(self, writer: SummaryWriter, tag: str, thing: Any, step: int) -> None:
+        """Shows a natural object in TensorBoard, beyond the contact sheets that every type gets."""
+
+    def html(self, path: str) -> str:
+        """How the report shows a file that `save` wrote."""
+        return f'<img src="{path}" alt="{path}">'
+
+    def metrics(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor]]:
+        """Figures beyond mse and psnr: functions of prediction and values, both (B, P, C), giving (B,)."""
+        return {}
+
+    def rooted(self, folder: Path) -> Self:
+        """The same settings with relative paths taken from `folder`, where the recipe lies."""
+        return self
