@@ -106,7 +106,7 @@ class GON(nn.Module):
 
     @torch.no_grad()
     def decode(
-        self, latent: Tensor, coords: Tensor, source: Tensor | None = None, chunk: int = 1 << 16
+        self, latent: Tensor, coords: Tensor, source: Tensor | None = None, *, chunk: int = 1 << 16, raw: bool = False
     ) -> Tensor:
         """Values (B, P, C) in the signals' own units of latent (B, K) at coords (P, D) or (B, P, D).
 
@@ -115,6 +115,7 @@ class GON(nn.Module):
             coords: where, at any resolution.
             source: (B, P, S) or None.
             chunk: most points to hold in the network at once, of all signals together.
+            raw: leave them in network units.
         """
         points = coords.shape[-2]
         signals = max(1, chunk // points)
@@ -125,7 +126,8 @@ class GON(nn.Module):
                 part = slice(p, p + chunk)
                 where = coords[part] if coords.ndim == 2 else coords[rows, part]
                 known = None if source is None else source[rows, part]
-                values[rows, part] = self.natural(self.field(where, latent[rows], known))
+                part_values = self.field(where, latent[rows], known)
+                values[rows, part] = part_values if raw else self.natural(part_values)
         return values
 
     def standardised(self, batch: Batch) -> Batch:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["import_named", "nearest"]
+__all__ = ["full_name", "import_named", "nearest"]
 
 import importlib
 import importlib.util
 import sys
+import zlib
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,6 +30,28 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def full_name(name: str, folder: Path | None = None) -> str:
+    """`name` with its file, if it names one, as an absolute path: found again from anywhere.
+
+    Args:
+        name: `module:Class` or `file.py:Class`.
+        folder: where the recipe lies; looked in first, then the working directory.
+
+    Raises:
+        SignalError: another form, or no such file.
+    """
+    where, colon, attribute = name.rpartition(":")
+    if not colon or not attribute:
+        raise SignalError(f"{name!r} must read 'module:Class' or 'file.py:Class'")
+    if not where.endswith(".py"):
+        return name
+    places = [Path(where)] if Path(where).is_absolute() else [base / where for base in (folder, Path.cwd()) if base]
+    path = next((place.resolve() for place in places if place.is_file()), None)
+    if path is None:
+        raise SignalError(f"no file {where}; looked for " + " and ".join(str(place) for place in places))
+    return f"{path}:{attribute}"
+
+
 def import_named(name: str, kind: type[T], folder: Path | None = None) -> type[T]:
     """The class that `module:Class` or `file.py:Class` names.
 
@@ -40,10 +63,8 @@ def import_named(name: str, kind: type[T], folder: Path | None = None) -> type[T
     Raises:
         SignalError: no such module, file or class, or a class of another kind.
     """
-    where, colon, attribute = name.rpartition(":")
-    if not colon or not attribute:
-        raise SignalError(f"{name!r} must read 'module:Class' or 'file.py:Class'")
-    module = _file_module(where, folder) if where.endswith(".py") else _module(where)
+    where, _, attribute = full_name(name, folder).rpartition(":")
+    module = _file_module(Path(where)) if where.endswith(".py") else _module(where)
     found = getattr(module, attribute, None)
     if found is None:
         classes = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, kind)]
@@ -62,12 +83,8 @@ def _module(name: str) -> ModuleType:
         raise
 
 
-def _file_module(name: str, folder: Path | None) -> ModuleType:
-    places = [Path(name)] if Path(name).is_absolute() else [base / name for base in (folder, Path.cwd()) if base]
-    path = next((place.resolve() for place in places if place.is_file()), None)
-    if path is None:
-        raise SignalError(f"no file {name}; looked for " + " and ".join(str(place) for place in places))
-    key = f"gonkit_user_{abs(hash(path))}"
+def _file_module(path: Path) -> ModuleType:
+    key = f"gonkit_user_{zlib.crc32(str(path).encode()):08x}"
     if key not in sys.modules:
         spec = importlib.util.spec_from_file_location(key, path)
         if spec is None or spec.loader is None:

@@ -198,6 +198,11 @@ class SignalSet(ABC):
         """What to call those signals in messages and file names."""
         return [str(int(i)) for i in index]
 
+    @property
+    def note(self) -> str:
+        """What a user should know of how the set was read, such as how many files were left out."""
+        return ""
+
     def first(self, count: int) -> Batch:
         """The first `count` signals, or all there are."""
         return self.batch(torch.arange(min(count, len(self))))
@@ -215,12 +220,12 @@ class Resident(SignalSet):
         SignalError: a value that is not finite (named), or no signals at all.
     """
 
-    def __init__(self, data: Batch, names: Sequence[str] | None = None, report: str = "") -> None:
+    def __init__(self, data: Batch, names: Sequence[str] | None = None, note: str = "") -> None:
         if not len(data):
             raise SignalError("the split is empty: give more signals")
         self.data = data
         self._names = names
-        self.report = report
+        self._note = note
         finite = data.values.flatten(1).isfinite().all(1)
         if data.mask is None and not finite.all():
             worst = self.names((~finite).nonzero()[:1, 0])[0]
@@ -234,6 +239,10 @@ class Resident(SignalSet):
 
     def batch(self, index: Tensor) -> Batch:
         return self.data[index.to(self.data.values.device)]
+
+    @property
+    def note(self) -> str:
+        return self._note
 
     def names(self, index: Tensor) -> list[str]:
         return super().names(index) if self._names is None else [self._names[int(i)] for i in index]
@@ -283,6 +292,9 @@ class Signal(Settings, ABC):
         outer: names and weights of the default outer terms.
     """
 
+    type: str = ""
+    """How a recipe names the class: `module:Class` or `file.py:Class`."""
+
     coord_dim: ClassVar[int]
     source_channels: ClassVar[int] = 0
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -331,6 +343,6 @@ class Signal(Settings, ABC):
         """Figures beyond mse and psnr: functions of prediction and values, both (B, P, C), giving (B,)."""
         return {}
 
-    def rooted(self, folder: Path) -> Self:
-        """The same settings with relative paths taken from `folder`, where the recipe lies."""
+    def absolute(self) -> Self:
+        """The same settings with paths made absolute, so that a run can go on from another folder."""
         return self

@@ -1,0 +1,106 @@
+"""report.html: a run's numbers, curves and objects on one page that needs nothing but its folder."""
+
+from __future__ import annotations
+
+__all__ = ["write_report"]
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gonkit.checkpoint import write_atomically
+from gonkit.recipe import Recipe
+from gonkit.tracking import read_metrics
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse } td, th { padding: .2rem 1rem .2rem 0; text-align: right }
+td:first-child, th:first-child { text-align: left } th { border-bottom: 1px solid #888 }
+img { max-width: 100%; image-rendering: pixelated } figure { margin: 1rem 0 } .files img { height: 4rem }
+svg { width: 100%; height: auto } pre { background: #f4f4f4; padding: 1rem; overflow: auto }
+"""
+CURVES = {
+    "PSNR, dB": ("train/psnr", "validation/psnr"),
+    "Loss": ("train/loss",),
+    "Inner loss of held-out signals": ("latent/loss_at_origin", "latent/loss_at_latent"),
+}
+COLOURS = ("#1f6fb4", "#d1601f")
+
+
+def write_report(
+    folder: Path,
+    recipe: Recipe,
+    evaluation: Mapping[str, float],
+    sheets: Sequence[tuple[str, Path]],
+    files: Sequence[Path],
+    notes: Sequence[str] = (),
+) -> Path:
+    """Writes the page.
+
+    Args:
+        folder: of the run.
+        recipe: what was trained.
+        evaluation: figures on the test signals; those of a baseline begin with `pca_`.
+        sheets: titles and pictures.
+        files: single objects, shown as the signal type shows them.
+        notes: what else a reader must know.
+    """
+    name = html.escape(recipe.name)
+    parts = [f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{name}</title><style>{STYLE}</style>"]
+    parts += [f"<h1>{name}</h1>", _table(evaluation)]
+    parts += [f"<p>{html.escape(note)}</p>" for note in notes]
+    for title, path in sheets:
+        source = html.escape(path.relative_to(folder).as_posix())
+        parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption><img src='{source}' alt='{html.escape(title)}'></figure>")
+    shown = " ".join(recipe.signal.html(path.relative_to(folder).as_posix()) for path in files)
+    parts.append(f"<h2>Samples, one file each</h2><div class='files'>{shown}</div>" if files else "")
+    lines = read_metrics(folder)
+    for title, names in CURVES.items():
+        curves = {n: [(line["step"], line[n]) for line in lines if n in line] for n in names}
+        parts.append(f"<h2>{html.escape(title)}</h2>{_plot({n: c for n, c in curves.items() if len(c) > 1})}")
+    parts.append(f"<h2>Recipe</h2><pre>{html.escape(recipe.toml())}</pre></html>")
+    path = folder / "report.html"
+    write_atomically(path, "\n".join(parts).encode())
+    return path
+
+
+def _table(evaluation: Mapping[str, float]) -> str:
+    baseline = {k.removeprefix("pca_"): v for k, v in evaluation.items() if k.startswith("pca_")}
+    head = "<tr><th>test signals</th><th>gonkit</th>" + ("<th>PCA, as many latents</th>" if baseline else "") + "</tr>"
+    rows = [
+        f"<tr><td>{html.escape(key)}</td><td>{value:.5g}</td>"
+        + (f"<td>{baseline[key]:.5g}</td>" if key in baseline else "")
+        + "</tr>"
+        for key, value in evaluation.items()
+        if not key.startswith("pca_")
+    ]
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _plot(curves: Mapping[str, Sequence[tuple[int, float]]], width: int = 800, height: int = 220) -> str:
+    """Curves over steps as a drawing of lines, with the ends of both axes written."""
+    if not curves:
+        return "<p>too few points for a curve</p>"
+    steps = [step for curve in curves.values() for step, _ in curve]
+    values = [value for curve in curves.values() for _, value in curve]
+    left, right, low, high = min(steps), max(steps), min(values), max(values)
+    span_x, span_y = (right - left) or 1, (high - low) or 1.0
+    box, base = 60, height - 24
+
+    def place(step: int, value: float) -> str:
+        return f"{box + (step - left) / span_x * (width - box - 10):.1f},{base - (value - low) / span_y * (base - 20):.1f}"
+
+    drawn = [f"<svg viewBox='0 0 {width} {height}' font-size='12' fill='#222'>"]
+    drawn.append(f"<path d='M{box} 10V{base}H{width - 10}' fill='none' stroke='#888'/>")
+    for text, x, y, anchor in (
+        (f"{high:.4g}", box - 6, 24, "end"),
+        (f"{low:.4g}", box - 6, base, "end"),
+        (f"step {left}", box, height - 6, "start"),
+        (f"{right}", width - 10, height - 6, "end"),
+    ):
+        drawn.append(f"<text x='{x}' y='{y}' text-anchor='{anchor}'>{text}</text>")
+    for index, ((name, curve), colour) in enumerate(zip(curves.items(), COLOURS, strict=False)):
+        points = " ".join(place(step, value) for step, value in curve)
+        drawn.append(f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='1.5'/>")
+        drawn.append(f"<text x='{width - 20}' y='{24 + 16 * index}' text-anchor='end' fill='{colour}'>{html.escape(name)}</text>")
+    return "".join(drawn) + "</svg>"

@@ -1,0 +1,89 @@
+"""What a run tells while it lasts: TensorBoard, metrics.jsonl and a progress bar."""
+
+from __future__ import annotations
+
+__all__ = ["METRICS_FILE", "Tracker", "read_metrics"]
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy
+from torch import Tensor
+from tqdm import tqdm
+
+from gonkit.checkpoint import write_atomically
+from gonkit.sheet import contact_sheet
+from gonkit.signal import Signal
+
+METRICS_FILE = "metrics.jsonl"
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl; a last line cut short by a kill is left out."""
+    path = folder / METRICS_FILE
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+class Tracker:
+    """One run's curves and pictures. On resuming, what lies after `step` is cut off first.
+
+    Args:
+        folder: of the run.
+        signal: how its objects are shown.
+        step: updates made so far.
+        steps: updates to make.
+        quiet: no progress bar.
+    """
+
+    def __init__(self, folder: Path, signal: Signal, step: int, steps: int, quiet: bool = False) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter  # 1 s to import
+
+        kept = [line for line in read_metrics(folder) if line["step"] <= step] if step else []
+        write_atomically(folder / METRICS_FILE, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        if not step:
+            for stale in folder.glob("events.out.tfevents.*"):
+                stale.unlink()
+        self.signal = signal
+        self.lines = (folder / METRICS_FILE).open("a", buffering=1)
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        self.bar = tqdm(total=steps, initial=step, unit="step", disable=quiet, dynamic_ncols=True, mininterval=0.5)
+        self.shown: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.bar.close()
+        self.lines.close()
+        self.writer.close()
+
+    def figures(self, step: int, values: Mapping[str, float]) -> None:
+        """Points of curves, grouped by what stands before the slash."""
+        self.lines.write(json.dumps({"step": step, **values}) + "\n")
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def show(self, **values: str) -> None:
+        """Words beside the progress bar."""
+        self.shown |= values
+        self.bar.set_postfix(self.shown, refresh=False)
+
+    def say(self, text: str) -> None:
+        """A line above the progress bar."""
+        self.bar.write(text)
+
+    def objects(self, step: int, name: str, rows: Sequence[Sequence[Any]], titles: Sequence[str] | None = None) -> None:
+        """Natural objects as a contact sheet, and as the signal type shows them itself."""
+        sheet = contact_sheet([[self.signal.picture(thing) for thing in row] for row in rows], titles)
+        self.writer.add_image(name, numpy.asarray(sheet), step, dataformats="HWC")
+        for title, row in zip(titles or [name] * len(rows), rows, strict=True):
+            self.signal.log(self.writer, f"{name}/{title}", row[0], step)
+
+    def histograms(self, step: int, latent: Tensor) -> None:
+        """Of all latents, and of their lengths."""
+        self.writer.add_histogram("latent/values", latent.flatten(), step)
+        self.writer.add_histogram("latent/lengths", latent.norm(dim=1), step)

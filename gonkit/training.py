@@ -1,0 +1,335 @@
+"""`fit`: the one training loop, for every signal type."""
+
+from __future__ import annotations
+
+__all__ = ["CHECKPOINT_FILE", "Diverged", "Draws", "Stopped", "fit", "step_megabytes"]
+
+import json
+import math
+import signal as unix
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+import numpy
+import torch
+from torch import Tensor
+
+from gonkit.checkpoint import resume_from, save_checkpoint, write_atomically
+from gonkit.gon import GON
+from gonkit.latents import slerp
+from gonkit.metrics import psnr
+from gonkit.model import build
+from gonkit.priors import fit_normal
+from gonkit.recipe import Recipe, TrainSettings
+from gonkit.signal import Batch, Prediction, Signal, SignalError, SignalSet
+from gonkit.tracking import Tracker
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+SHOWN = 8  # signals on a contact sheet's row
+PRIOR_LATENTS = 2048  # that the running prior of the sample pictures is fitted to
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and is saved."""
+
+
+class Diverged(SignalError):
+    """The loss is no longer a number."""
+
+
+def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet: bool = False) -> tuple[GON, float]:
+    """Trains a recipe's network, going on from the folder's checkpoint if there is one.
+
+    Args:
+        recipe: what to train.
+        train: signals to learn from.
+        val: held-out signals to watch.
+        folder: of the run; gets curves, TensorBoard events and the checkpoint.
+        quiet: no progress bar.
+
+    Returns:
+        The network, and the seconds of training it took.
+
+    Raises:
+        Stopped: Ctrl-C or SIGTERM came; the checkpoint holds everything.
+        Diverged: a loss or gradient was not finite; `failure.json` says what was seen.
+    """
+    settings, objective = recipe.train, recipe.objective()
+    device = pick_device(settings.device)
+
+    # The network, and the optimiser
+    torch.manual_seed(settings.seed)
+    gon = build(recipe, scale=_deviation(train)).to(device)
+    weights = list(gon.parameters())
+    optimiser = torch.optim.Adam(weights, lr=settings.learning_rate, fused=True)
+    done, seconds = 0, 0.0
+    if (folder / CHECKPOINT_FILE).exists():
+        done, seconds = resume_from(folder / CHECKPOINT_FILE, gon, optimiser)
+    draws = Draws(settings.seed, len(train), settings.batch)
+    points = train.first(1).values.shape[1]
+    watched = val.evenly(settings.validate_signals).to(device)
+
+    with Tracker(folder, recipe.signal, done, settings.steps, quiet) as tracker, _Interruption() as asked:
+        render = _compiled(gon, settings, tracker, train.first(1).to(device), points) if done < settings.steps else None
+        unchecked: list[Tensor] = []
+        started = time.perf_counter() - seconds
+
+        def save(step: int) -> None:
+            save_checkpoint(folder / CHECKPOINT_FILE, step, gon, optimiser, time.perf_counter() - started)
+
+        for step in range(done + 1, settings.steps + 1):
+            # Draw signals and points
+            batch = gon.standardised(train.batch(draws.signals(step)).to(device))
+            observed = batch.at(draws.points("inner", step, points, recipe.latent.points))
+            target = batch.at(draws.points("outer", step, points, settings.points))
+
+            # Encode by the origin's gradient, decode, compare
+            with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+                prediction = gon(observed, target, render)
+            loss, terms = objective(prediction, target)
+
+            # Update
+            optimiser.zero_grad()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(weights, settings.clip or math.inf)
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(settings, step)
+            optimiser.step()
+            tracker.bar.update()
+
+            # Look at it now and then: every look waits for the device
+            unchecked.append(torch.stack([loss.detach(), norm.detach()]))
+            milestone = step % settings.validate_every == 0 or step == settings.steps
+            if milestone or asked.to_stop or step % settings.log_every == 0:
+                _check_finite(folder, step, unchecked, train, draws, tracker)
+                unchecked.clear()
+                figures = {"train/loss": loss.item(), "train/gradient_norm": norm.item()}
+                figures |= {f"train/{name}": value.item() for name, value in terms.items() if len(terms) > 1}
+                figures["train/psnr"] = _psnr(gon, recipe.signal, prediction, target)
+                figures["train/learning_rate"] = learning_rate(settings, step)
+                tracker.figures(step, figures)
+                tracker.show(loss=f"{figures['train/loss']:.4f}", psnr=f"{figures['train/psnr']:.2f} dB")
+            if milestone:
+                held_out = _validate(gon, recipe.signal, watched)
+                tracker.figures(step, held_out)
+                tracker.show(held_out=f"{held_out['validation/psnr']:.2f} dB")
+                _picture(gon, recipe.signal, train, watched, step, tracker)
+            if milestone or asked.to_stop:
+                save(step)
+            if asked.to_stop and step < settings.steps:
+                raise Stopped(f"stopped after step {step} of {settings.steps}")
+        total = time.perf_counter() - started if done < settings.steps else seconds
+    return gon.eval(), total
+
+
+def step_megabytes(recipe: Recipe, gon: GON, points: int) -> float:
+    """Estimated MiB that a training step takes at its peak, beside the data and the libraries.
+
+    A sine layer keeps its argument and its output for each row of the outer pass, and the backward pass
+    holds two more rows; the origin keeps about four times as much for each of its own rows, of which
+    there are P on shared coordinates.
+    """
+    settings, width = recipe.train, recipe.field.width
+    outer = settings.batch * min(settings.points or points, points)
+    inner = min(recipe.latent.points or points, points)
+    parameters = sum(p.numel() for p in gon.parameters())
+    rows = (2 * recipe.field.layers + 2) * (outer + 4 * inner)
+    return (4 * width * rows + 16 * parameters) / 2**20
+
+
+class Draws:
+    """Which signals and points each step takes: functions of seed and step alone.
+
+    Nothing random is carried from step to step, so that a resumed run draws what an uninterrupted one
+    would have.
+
+    Args:
+        seed: of everything.
+        signals: in the training set.
+        batch: per step.
+    """
+
+    STREAMS = {"order": 0, "inner": 1, "outer": 2}
+
+    def __init__(self, seed: int, signals: int, batch: int) -> None:
+        self.seed = seed
+        self.count = signals
+        self.size = batch
+        self._epoch = lru_cache(maxsize=2)(lambda epoch: self._shuffled("order", epoch, signals))
+
+    def signals(self, step: int) -> Tensor:
+        """(B,) numbers of the signals of a step, from 1: one shuffled pass after another, without gaps."""
+        places = range((step - 1) * self.size, step * self.size)
+        return torch.stack([self._epoch(place // self.count)[place % self.count] for place in places])
+
+    def points(self, stream: str, step: int, total: int, count: int | None) -> Tensor | None:
+        """(count,) numbers of points, each at most once; None for all."""
+        return None if count is None or count >= total else self._shuffled(stream, step, total)[:count]
+
+    def _shuffled(self, stream: str, number: int, total: int) -> Tensor:
+        entropy = numpy.random.SeedSequence((self.seed, self.STREAMS[stream], number))
+        generator = torch.Generator().manual_seed(int(entropy.generate_state(1)[0]))
+        return torch.randperm(total, generator=generator)
+
+
+def learning_rate(settings: TrainSettings, step: int) -> float:
+    """Of a step, from 1: a linear rise, then half a cosine down to `floor`."""
+    rise = min(1.0, step / max(settings.warmup, 1))
+    fall = 0.5 * (1 + math.cos(math.pi * (step - 1) / settings.steps))
+    return settings.learning_rate * rise * (settings.floor + (1 - settings.floor) * fall)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that a recipe names; "auto" takes a GPU where there is one.
+
+    Raises:
+        SignalError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SignalError(f"train.device: {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return device
+
+
+class _Interruption:
+    """Turns Ctrl-C and SIGTERM into a wish, granted after the current step; a second Ctrl-C is at once."""
+
+    def __init__(self) -> None:
+        self.to_stop = False
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():  # where handlers cannot be set
+            self.former = {}
+            return self
+        self.former = {number: unix.signal(number, self._ask) for number in (unix.SIGINT, unix.SIGTERM)}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self.former.items():
+            unix.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.to_stop and number == unix.SIGINT:
+            raise KeyboardInterrupt
+        self.to_stop = True
+
+
+def _deviation(train: SignalSet) -> float:
+    """Standard deviation of the training values, 1 where they do not vary."""
+    batch = train.evenly(10_000)
+    values = batch.values if batch.mask is None else batch.values[batch.mask]
+    deviation = values.double().std().item()
+    return deviation if deviation > 1e-12 else 1.0
+
+
+def _compiled(
+    gon: GON, settings: TrainSettings, tracker: Tracker, one: Batch, points: int
+) -> Callable[..., Tensor] | None:
+    """The field compiled for the outer pass and warmed up; None, said once, where that cannot be."""
+    if not settings.compile:
+        return None
+    render = torch.compile(gon.field.forward, dynamic=False)
+    started = time.perf_counter()
+    size, device = settings.batch, gon.scale.device
+    index = torch.arange(min(settings.points or points, points), device=device)
+    try:
+        trial = one[torch.zeros(size, dtype=torch.int64, device=device)].at(index)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            latent = torch.zeros(size, gon.field.latent_dim, device=device, requires_grad=True)
+            values = render(trial.coords, latent, trial.source)
+        torch.autograd.grad(values.sum(), [latent, *gon.parameters()])
+    except Exception as error:  # compilers fail in many ways; each leaves the eager field intact
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        tracker.say(f"train.compile: not possible here, going on without ({reason[0]})")
+        return None
+    tracker.say(f"outer pass compiled in {time.perf_counter() - started:.0f} s")
+    return render
+
+
+def _check_finite(
+    folder: Path, step: int, unchecked: list[Tensor], train: SignalSet, draws: Draws, tracker: Tracker
+) -> None:
+    seen = torch.stack(unchecked).cpu()  # (steps, 2): loss, gradient norm
+    bad = ~seen.isfinite().all(1)
+    if not bad.any():
+        return
+    first = step - len(seen) + 1 + int(bad.nonzero()[0, 0])
+    record = {
+        "step": first,
+        "loss": [repr(value) for value in seen[:, 0].tolist()],
+        "gradient_norm": [repr(value) for value in seen[:, 1].tolist()],
+        "signals": train.names(draws.signals(first)),
+    }
+    write_atomically(folder / "failure.json", json.dumps(record, indent=2).encode())
+    raise Diverged(
+        f"the loss or its gradient was not finite at step {first}; {folder / 'failure.json'} lists the steps before "
+        "and the signals of that batch, and the last checkpoint is intact. Try a smaller train.learning_rate or "
+        "latent.step, train.clip = 1.0, precision fp32, and look at the signals listed"
+    )
+
+
+def _psnr(gon: GON, signal: Signal, prediction: Prediction, target: Batch) -> float:
+    """Of a batch in network units, in dB over the signal type's range."""
+    with torch.no_grad():
+        natural = target.values * gon.scale
+        error = (gon.natural(prediction.values) - natural).square()
+        if target.mask is not None:
+            error = error.where(target.mask.unsqueeze(-1), 0.0)
+        low, high = signal.value_range
+        return psnr((error * target.weights).sum(1).mean(), high - low).item()
+
+
+@torch.no_grad()
+def _validate(gon: GON, signal: Signal, watched: Batch) -> dict[str, float]:
+    """Figures of held-out signals, and of how much the origin's step helps them."""
+    batch = gon.standardised(watched)
+    latent = gon.encode(watched)
+    losses = []
+    for z in (torch.zeros_like(latent), latent):
+        values = gon.decode(z, batch.coords, batch.source, raw=True)
+        losses.append(gon.inner(Prediction(values, z), batch).mean().item())
+    figures = {"validation/psnr": _psnr(gon, signal, Prediction(values, latent), batch)}
+    figures["validation/loss"] = losses[1]
+    figures["latent/loss_at_origin"] = losses[0]
+    figures["latent/loss_at_latent"] = losses[1]
+    figures["latent/length"] = latent.norm(dim=1).mean().item()
+    return figures
+
+
+@torch.no_grad()
+def _picture(gon: GON, signal: Signal, train: SignalSet, watched: Batch, step: int, tracker: Tracker) -> None:
+    """Reconstructions, samples and an interpolation in TensorBoard, and histograms of the latents."""
+    device = gon.scale.device
+    grid = signal.coords().to(device)
+    shown = watched[:SHOWN]
+    latent = gon.encode(shown)
+    tracker.histograms(step, gon.encode(watched))
+
+    def things(latent: Tensor, source: Tensor | None = None) -> list[object]:
+        return [signal.render(values.cpu()) for values in gon.decode(latent, grid, source)]
+
+    rows, titles = [], []
+    if shown.shared and shown.mask is None:
+        rows.append([signal.render(values.cpu()) for values in shown.values])
+        titles.append("original")
+    if shown.shared:
+        rows.append(things(latent, shown.source))
+        titles.append("reconstruction")
+        tracker.objects(step, "reconstructions", rows, titles)
+    if signal.source_channels:
+        return
+    prior = fit_normal(gon.encode(train.evenly(PRIOR_LATENTS).to(device)))
+    drawn = prior.sample(4 * SHOWN).to(device)
+    tracker.objects(step, "samples", [things(part) for part in drawn.split(SHOWN)])
+    if len(latent) > 1:
+        path = slerp(latent[0], latent[1], torch.linspace(0, 1, SHOWN, device=device))
+        tracker.objects(step, "interpolation", [things(path)])

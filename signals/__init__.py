@@ -1,0 +1,1 @@
+"""Signal types: each file a complete example of `gonkit.signal.Signal`."""

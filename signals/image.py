@@ -1,0 +1,208 @@
+"""Images: pixels of grey or colour on a regular grid."""
+
+from __future__ import annotations
+
+__all__ = ["Image"]
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy
+import torch
+from einops import rearrange
+from PIL import Image as pillow
+from PIL import ImageOps
+from pydantic import Field
+from torch import Tensor
+
+from gonkit.metrics import ssim
+from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, Split, split_indices
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+DIGITS_SIZE = 8
+PUBLIC = {"mnist": ("MNIST", 28, "grey"), "fashion": ("FashionMNIST", 28, "grey"), "cifar10": ("CIFAR10", 32, "rgb")}
+VALIDATION = 2_000  # of a public data set's training part, spread evenly over it
+
+
+class Image(Signal):
+    """Square images with values in [0, 1] at pixel *centres*: c = (row, column), (i + ½)·2/size − 1."""
+
+    coord_dim: ClassVar[int] = 2
+
+    data: str = "digits"
+    """"digits" (1,797 of 8×8, embedded), "mnist", "fashion", "cifar10", or a folder of pictures."""
+    root: str = "data"
+    """Where public data sets lie, as torchvision lays them out."""
+    download: bool = False
+    """Fetch a public data set that is not there."""
+    size: Annotated[int, Field(ge=4)] | None = None
+    """Pixels a side; None for a public data set's own, 64 for a folder."""
+    colour: Literal["grey", "rgb"] | None = None
+    """None for a public data set's own, "rgb" for a folder."""
+    fit: Literal["crop", "resize"] = "crop"
+    """How pictures of other shapes become square: cut to the middle, or squeezed."""
+    skip_bad: bool = False
+    """Leave out pictures that cannot be read, and say how many."""
+
+    @property
+    def side(self) -> int:
+        """Pixels a side."""
+        return self.size or (DIGITS_SIZE if self.data == "digits" else PUBLIC.get(self.data, ("", 64, ""))[1])
+
+    @property
+    def channels(self) -> int:
+        own = "grey" if self.data == "digits" else PUBLIC.get(self.data, ("", 0, "rgb"))[2]
+        return {"grey": 1, "rgb": 3}[self.colour or own]
+
+    def absolute(self) -> Self:
+        named = self.data == "digits" or self.data in PUBLIC
+        paths = {"root": str(Path(self.root).resolve())}
+        return self.model_copy(update=paths if named else paths | {"data": str(Path(self.data).resolve())})
+
+    def coords(self, resolution: int | None = None) -> Tensor:
+        size = resolution or self.side
+        axis = (torch.arange(size) + 0.5) * (2 / size) - 1
+        return rearrange(torch.stack(torch.meshgrid(axis, axis, indexing="ij")), "d h w -> (h w) d")
+
+    def dataset(self, split: Split) -> Resident:
+        if self.data == "digits":
+            return self._digits(split)
+        return self._public(split) if self.data in PUBLIC else self._folder(split)
+
+    def render(self, values: Tensor, resolution: int | None = None) -> pillow.Image:
+        size = resolution or self.side
+        eight = values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+        return _to_pillow(rearrange(eight, "(h w) c -> h w c", h=size, w=size).numpy())
+
+    def picture(self, thing: pillow.Image) -> pillow.Image:
+        return thing
+
+    def load(self, path: Path) -> Sample:
+        return Sample(self._values(self._read(path)), name=path.stem)
+
+    def metrics(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor]]:
+        def structural(prediction: Tensor, values: Tensor) -> Tensor:
+            shape = {"h": self.side, "w": self.side}
+            planes = (rearrange(x, "b (h w) c -> b c h w", **shape) for x in (prediction, values))
+            return ssim(*planes, span=1.0)
+
+        return {"ssim": structural}
+
+    def _digits(self, split: Split) -> Resident:
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        index = split_indices(len(digits.images), split)
+        eight = (digits.images[index] / 16 * 255).round().astype(numpy.uint8)
+        return self._resident([_to_pillow(plane[..., None]) for plane in eight], torch.from_numpy(digits.target)[index])
+
+    def _public(self, split: Split) -> Resident:
+        from torchvision import datasets
+
+        name, _, _ = PUBLIC[self.data]
+        try:
+            found = getattr(datasets, name)(self.root, train=split != "test", download=self.download)
+        except RuntimeError:
+            raise SignalError(
+                f"{name} is not in {Path(self.root).resolve()}, laid out as torchvision does; set signal.root to "
+                "the folder where it is, or signal.download = true to fetch it"
+            ) from None
+        planes, labels = torch.as_tensor(found.data), torch.as_tensor(found.targets)
+        if split != "test":
+            held_out = torch.zeros(len(planes), dtype=torch.bool)
+            count = min(VALIDATION, len(planes) // 10)
+            held_out[torch.arange(count) * len(planes) // count] = True
+            index = (held_out if split == "val" else ~held_out).nonzero()[:, 0]
+            planes, labels = planes[index], labels[index]
+        planes = planes.reshape(*planes.shape[:3], -1)  # (N, H, W, 1 or 3)
+        if planes.shape[1] == self.side and planes.shape[3] == self.channels:
+            values = rearrange(planes.float().div_(255), "n h w c -> n (h w) c")
+            return Resident(Batch(self.coords(), values, label=labels))
+        return self._resident([_to_pillow(plane.numpy()) for plane in planes], labels)
+
+    def _folder(self, split: Split) -> Resident:
+        folder = Path(self.data)
+        if not folder.is_dir():
+            raise SignalError(
+                f"{folder}: no such folder; signal.data must be digits, {', '.join(PUBLIC)} or a folder of pictures"
+            )
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not paths:
+            raise SignalError(f"{folder}: no pictures in it or below ({', '.join(sorted(SUFFIXES))})")
+        good, pictures, bad = _read_all(self, tuple(paths))
+        if bad and not self.skip_bad:
+            listed = "\n  ".join(bad[:10] + ([f"and {len(bad) - 10} more"] if len(bad) > 10 else []))
+            raise SignalError(
+                f"{len(bad)} of {len(paths)} pictures cannot be read; --skip-bad (signal.skip_bad = true) goes on "
+                f"without them\n  {listed}"
+            )
+        try:
+            index = split_indices(len(good), split).tolist()
+        except SignalError as error:
+            raise SignalError(f"{folder}: {error}") from None
+        classes = self._classes(folder, good)
+        labels = torch.tensor([classes.index(good[i].relative_to(folder).parts[0]) for i in index]) if classes else None
+        names = [str(good[i].relative_to(folder)) for i in index]
+        note = f"{len(bad)} of {len(paths)} pictures could not be read and were left out" if bad else ""
+        return self._resident([pictures[i] for i in index], labels, names, note)
+
+    @staticmethod
+    def _classes(folder: Path, paths: Sequence[Path]) -> list[str]:
+        """Names of the sub-folders, where every picture lies in one."""
+        inside = [p.relative_to(folder).parts for p in paths]
+        return sorted({parts[0] for parts in inside}) if all(len(parts) > 1 for parts in inside) else []
+
+    def _read(self, path: Path) -> pillow.Image:
+        """A picture, upright, square and of the right size and colour."""
+        try:
+            with warnings.catch_warnings(action="ignore"), pillow.open(path) as opened:
+                return self._squared(ImageOps.exif_transpose(opened))
+        except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+            raise SignalError(f"{path}: cannot be read as a picture: {error}") from None
+
+    def _squared(self, picture: pillow.Image) -> pillow.Image:
+        if picture.mode in ("I;16", "I"):  # sixteen bits: Pillow would clip them at 255
+            picture = pillow.fromarray((numpy.asarray(picture).astype(numpy.float32) / 257).round().astype(numpy.uint8))
+        picture = picture.convert({1: "L", 3: "RGB"}[self.channels])
+        size = (self.side, self.side)
+        if picture.size == size:
+            return picture
+        how = pillow.Resampling.LANCZOS
+        return ImageOps.fit(picture, size, how) if self.fit == "crop" else picture.resize(size, how)
+
+    def _values(self, picture: pillow.Image) -> Tensor:
+        plane = torch.from_numpy(numpy.array(picture)).reshape(self.side**2, self.channels)
+        return plane.float() / 255
+
+    def _resident(
+        self,
+        pictures: Sequence[pillow.Image],
+        labels: Tensor | None = None,
+        names: Sequence[str] | None = None,
+        note: str = "",
+    ) -> Resident:
+        values = torch.stack([self._values(self._squared(picture)) for picture in pictures])
+        return Resident(Batch(self.coords(), values, label=labels), names, note)
+
+
+@lru_cache(maxsize=1)  # the three splits of a folder come from one reading of it
+def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[Path], list[pillow.Image], list[str]]:
+    """What could be read, and messages on what could not."""
+    good: list[Path] = []
+    pictures: list[pillow.Image] = []
+    bad: list[str] = []
+    for path in paths:
+        try:
+            pictures.append(signal._read(path))
+            good.append(path)
+        except SignalError as error:
+            bad.append(str(error))
+    return good, pictures, bad
+
+
+def _to_pillow(plane: numpy.ndarray) -> pillow.Image:
+    """(H, W, 1 or 3) of uint8."""
+    return pillow.fromarray(plane[..., 0] if plane.shape[-1] == 1 else plane)
