@@ -45,14 +45,20 @@ def finish(
         What evaluation.json holds.
     """
     device = gon.scale.device
-    latents = {name: gon.encode(part.first(len(part)).to(device)).cpu() for name, part in (("train", train), ("val", val))}
+    latents = {
+        name: gon.encode(part.first(len(part)).to(device)).cpu() for name, part in (("train", train), ("val", val))
+    }
     prior = fit_prior(recipe.prior.kind, latents["train"], latents["val"], recipe.prior.components, recipe.train.seed)
     model = Model(recipe, gon, prior)
     model.save(folder / MODEL_FILE)
 
     evaluation = evaluate(gon, recipe.signal, test)
     evaluation |= pca_baseline(recipe.signal, train, test, recipe.latent.dim)
-    evaluation |= {"prior_components": float(len(prior.weights)), "steps": float(recipe.train.steps), "seconds": seconds}
+    evaluation |= {
+        "prior_components": float(len(prior.weights)),
+        "steps": float(recipe.train.steps),
+        "seconds": seconds,
+    }
     write_atomically(folder / "evaluation.json", json.dumps(evaluation, indent=2).encode())
 
     sheets, files = _objects(model, test.evenly(COLUMNS), folder / "samples")

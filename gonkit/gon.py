@@ -32,6 +32,7 @@ class GON(nn.Module):
         scale: what values are divided by; 1 with a loss on logits.
 
     Example:
+        >>> from gonkit.losses import MSE
         >>> gon = GON(Siren(coord_dim=1, channels=1, latent_dim=8, width=32, layers=2), MSE(), step=1.0)
         >>> batch = Batch(torch.linspace(-1, 1, 50).unsqueeze(1), torch.rand(4, 50, 1))
         >>> latent = gon.encode(batch)

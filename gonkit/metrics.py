@@ -53,4 +53,5 @@ def ssim(prediction: Tensor, target: Tensor, span: float, *, sigma: float = 1.5)
     cov = blur(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
     likeness = (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
-    return likeness.unflatten(0, x.shape[:2]).mean((1, 2, 3, 4))
+    per_signal: Tensor = likeness.unflatten(0, x.shape[:2]).mean((1, 2, 3, 4))
+    return per_signal

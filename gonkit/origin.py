@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from gonkit.losses import Loss, Pointwise
-from gonkit.signal import Batch
-from gonkit.signal import Prediction
+from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
 
 Origin = Literal["gradient", "damped"]
@@ -144,6 +143,9 @@ def _weighted_square(jacobian: Tensor, weight: Tensor) -> Tensor:
 def _solve(hessian: Tensor, slope: Tensor, damping: float) -> Tensor:
     """(H + damping·I)⁻¹ slope, for H (b, K, K) and slope (B, K); one factorisation where b = 1."""
     damped = hessian + damping * torch.eye(slope.shape[-1], dtype=slope.dtype, device=slope.device)
-    if len(damped) == 1:
-        return torch.linalg.solve(damped[0], slope, left=False)  # H is symmetric
-    return torch.linalg.solve(damped, slope)
+    solved: Tensor = (
+        torch.linalg.solve(damped[0], slope, left=False)  # H is symmetric
+        if len(damped) == 1
+        else torch.linalg.solve(damped, slope)
+    )
+    return solved

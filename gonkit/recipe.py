@@ -149,7 +149,13 @@ class Recipe(Settings):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True, serialize_as_any=True))
 
 
-SECTIONS = {"field": FieldSettings, "latent": LatentSettings, "loss": LossSettings, "train": TrainSettings, "prior": PriorSettings}
+SECTIONS: dict[str, type[Settings]] = {
+    "field": FieldSettings,
+    "latent": LatentSettings,
+    "loss": LossSettings,
+    "train": TrainSettings,
+    "prior": PriorSettings,
+}
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -188,7 +194,12 @@ def parse_recipe(
         RecipeError: all that is wrong with it.
 
     Example:
-        >>> parse_recipe('name = "x"\\n[signal]\\ntype = "signals.image:Image"\\n[field]\\nwidht = 8')
+        >>> text = '''
+        ... name = "x"
+        ... field.widht = 8
+        ... signal.type = "signals.image:Image"
+        ... '''
+        >>> parse_recipe(text)
         Traceback (most recent call last):
         gonkit.recipe.RecipeError: recipe: 1 mistake
           field.widht: there is no such key; did you mean 'width'?

@@ -51,7 +51,8 @@ def write_report(
     parts += [f"<p>{html.escape(note)}</p>" for note in notes]
     for title, path in sheets:
         source = html.escape(path.relative_to(folder).as_posix())
-        parts.append(f"<figure><figcaption>{html.escape(title)}</figcaption><img src='{source}' alt='{html.escape(title)}'></figure>")
+        caption = html.escape(title)
+        parts.append(f"<figure><figcaption>{caption}</figcaption><img src='{source}' alt='{caption}'></figure>")
     shown = " ".join(recipe.signal.html(path.relative_to(folder).as_posix()) for path in files)
     parts.append(f"<h2>Samples, one file each</h2><div class='files'>{shown}</div>" if files else "")
     lines = read_metrics(folder)
@@ -88,7 +89,9 @@ def _plot(curves: Mapping[str, Sequence[tuple[int, float]]], width: int = 800, h
     box, base = 60, height - 24
 
     def place(step: int, value: float) -> str:
-        return f"{box + (step - left) / span_x * (width - box - 10):.1f},{base - (value - low) / span_y * (base - 20):.1f}"
+        return (
+            f"{box + (step - left) / span_x * (width - box - 10):.1f},{base - (value - low) / span_y * (base - 20):.1f}"
+        )
 
     drawn = [f"<svg viewBox='0 0 {width} {height}' font-size='12' fill='#222'>"]
     drawn.append(f"<path d='M{box} 10V{base}H{width - 10}' fill='none' stroke='#888'/>")
@@ -102,5 +105,7 @@ def _plot(curves: Mapping[str, Sequence[tuple[int, float]]], width: int = 800, h
     for index, ((name, curve), colour) in enumerate(zip(curves.items(), COLOURS, strict=False)):
         points = " ".join(place(step, value) for step, value in curve)
         drawn.append(f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='1.5'/>")
-        drawn.append(f"<text x='{width - 20}' y='{24 + 16 * index}' text-anchor='end' fill='{colour}'>{html.escape(name)}</text>")
+        drawn.append(
+            f"<text x='{width - 20}' y='{24 + 16 * index}' text-anchor='end' fill='{colour}'>{html.escape(name)}</text>"
+        )
     return "".join(drawn) + "</svg>"

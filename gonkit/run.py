@@ -24,7 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("recipe", nargs="?", type=Path, help="a TOML file, as in recipes/")
     parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME/0001, the next free number)")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a key, as in train.steps=100")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a key, as in train.steps=100",
+    )
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read, and count them")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -87,7 +94,9 @@ def _new_folder(recipe: Recipe, out: Path | None) -> Path:
 
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise SignalError(f"{out}: exists and is not empty; go on with it by --resume {out}, or name another folder")
+            raise SignalError(
+                f"{out}: exists and is not empty; go on with it by --resume {out}, or name another folder"
+            )
         return out
     runs = Path("runs", recipe.name)
     numbers = [int(p.name) for p in runs.glob("[0-9]*") if p.name.isdigit()]

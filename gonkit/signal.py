@@ -20,7 +20,7 @@ __all__ = [
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -96,9 +96,7 @@ class Batch:
                 f"{tuple(self.values.shape)}; got {tuple(self.coords.shape)}"
             )
         if self.mask is not None and (self.mask.shape != (size, points) or self.mask.dtype != torch.bool):
-            raise SignalError(
-                f"mask must be bool ({size}, {points}); got {self.mask.dtype} {tuple(self.mask.shape)}"
-            )
+            raise SignalError(f"mask must be bool ({size}, {points}); got {self.mask.dtype} {tuple(self.mask.shape)}")
         if self.source is not None and self.source.shape[:-1] != (size, points):
             raise SignalError(f"source must be ({size}, {points}, S); got {tuple(self.source.shape)}")
         if self.label is not None and self.label.shape != (size,):
@@ -109,8 +107,14 @@ class Batch:
 
     def __getitem__(self, index: slice | Tensor) -> Batch:
         """Some of the signals, on the same points."""
-        taken = {f.name: _take(getattr(self, f.name), index) for f in fields(self) if f.name != "coords"}
-        return Batch(self.coords if self.shared else self.coords[index], **taken)
+        return replace(
+            self,
+            coords=self.coords if self.shared else self.coords[index],
+            values=self.values[index],
+            mask=None if self.mask is None else self.mask[index],
+            source=None if self.source is None else self.source[index],
+            label=None if self.label is None else self.label[index],
+        )
 
     @property
     def shared(self) -> bool:
@@ -140,12 +144,14 @@ class Batch:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Batch:
         """Moved to a device; floating tensors also to `dtype`."""
-        moved = {
-            f.name: None if t is None else t.to(device, dtype if t.is_floating_point() else None)
-            for f in fields(self)
-            for t in [getattr(self, f.name)]
-        }
-        return Batch(**moved)
+        return replace(
+            self,
+            coords=self.coords.to(device, dtype),
+            values=self.values.to(device, dtype),
+            mask=None if self.mask is None else self.mask.to(device),
+            source=None if self.source is None else self.source.to(device, dtype),
+            label=None if self.label is None else self.label.to(device),
+        )
 
     @staticmethod
     def stack(samples: Sequence[Sample], grid: Tensor) -> Batch:
@@ -158,10 +164,6 @@ class Batch:
             source=_stack([s.source for s in samples]),
             label=None if samples[0].label is None else torch.tensor([s.label for s in samples]),
         )
-
-
-def _take(tensor: Tensor | None, index: slice | Tensor) -> Tensor | None:
-    return None if tensor is None else tensor[index]
 
 
 def _stack(tensors: Sequence[Tensor | None]) -> Tensor | None:
@@ -226,8 +228,9 @@ class Resident(SignalSet):
         self.data = data
         self._names = names
         self._note = note
-        finite = data.values.flatten(1).isfinite().all(1)
-        if data.mask is None and not finite.all():
+        finite = data.values.isfinite().all(-1)
+        finite = (finite if data.mask is None else finite | ~data.mask).all(1)
+        if not finite.all():
             worst = self.names((~finite).nonzero()[:1, 0])[0]
             raise SignalError(
                 f"signal {worst}: values that are not finite (NaN or infinity) in {int((~finite).sum())} of "

@@ -97,4 +97,5 @@ class Siren(nn.Module):
             hidden = torch.sin(self.omega * phase)
         for layer in self.hidden:
             hidden = torch.sin(self.omega_hidden * layer(hidden))
-        return self.value(hidden)
+        values: Tensor = self.value(hidden)  # (B, P, C)
+        return values

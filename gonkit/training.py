@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy
 import torch
@@ -154,7 +154,7 @@ class Draws:
         batch: per step.
     """
 
-    STREAMS = {"order": 0, "inner": 1, "outer": 2}
+    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2}
 
     def __init__(self, seed: int, signals: int, batch: int) -> None:
         self.seed = seed
@@ -213,7 +213,9 @@ class _Interruption:
         self.former = {number: unix.signal(number, self._ask) for number in (unix.SIGINT, unix.SIGTERM)}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, handler in self.former.items():
             unix.signal(number, handler)
 

@@ -86,8 +86,8 @@ class Image(Signal):
     def metrics(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor]]:
         def structural(prediction: Tensor, values: Tensor) -> Tensor:
             shape = {"h": self.side, "w": self.side}
-            planes = (rearrange(x, "b (h w) c -> b c h w", **shape) for x in (prediction, values))
-            return ssim(*planes, span=1.0)
+            x, y = (rearrange(t, "b (h w) c -> b c h w", **shape) for t in (prediction, values))
+            return ssim(x, y, span=1.0)
 
         return {"ssim": structural}
 

@@ -1,0 +1,182 @@
+"""gonkit sample | reconstruct | interpolate | evaluate | bench: what a trained run is good for."""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gonkit.model import Model
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code: 0 done, 2 a mistake of the user's, 3 interrupted."""
+    options = _parser().parse_args(arguments)
+    from gonkit.signal import SignalError
+
+    try:
+        options.command(options)
+    except SignalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("gonkit", description="Use a trained run. To train: python -m gonkit.run RECIPE")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: Any, text: str, *, objects: bool = True) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(command=function)
+        made.add_argument("run", type=Path, help="a run folder or a model file")
+        made.add_argument("--device", default="auto", help="cpu, cuda, or auto (default)")
+        if objects:
+            made.add_argument("--out", type=Path, default=Path(name), help=f"folder for the files (default: {name})")
+            made.add_argument("--resolution", type=_positive, help="other than the training one")
+            made.add_argument(
+                "--chunk", type=_positive, default=1 << 16, help="points computed at once; bounds the memory"
+            )
+        return made
+
+    sample = command("sample", _sample, "Draw new signals from the prior.")
+    sample.add_argument("--count", type=_positive, default=16)
+    sample.add_argument("--seed", type=int, default=0)
+    sample.add_argument(
+        "--temperature", type=float, default=1.0, help="spread; below 1 more typical, above 1 more diverse"
+    )
+
+    reconstruct = command("reconstruct", _reconstruct, "Encode files and decode them again.")
+    reconstruct.add_argument("files", type=Path, nargs="+")
+    reconstruct.add_argument("--json", action="store_true", help="print one JSON object")
+
+    interpolate = command("interpolate", _interpolate, "Go along the sphere from one signal to another.")
+    interpolate.add_argument("files", type=Path, nargs="*", metavar="FILE", help="two files; none for two samples")
+    interpolate.add_argument("--steps", type=_positive, default=8)
+    interpolate.add_argument("--seed", type=int, default=0)
+
+    evaluate = command("evaluate", _evaluate, "Figures on the test signals.", objects=False)
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+
+    bench = commands.add_parser("bench", help="Time the shared origin against the literal equation.")
+    bench.set_defaults(command=_bench)
+    bench.add_argument("what", choices=("step", "encode"))
+    for flag, default, text in (
+        ("batch", 64, "signals, B"),
+        ("points", 784, "points of a signal, P"),
+        ("channels", 1, "channels, C"),
+        ("dims", 2, "coordinate dimensions, D"),
+        ("latents", 32, "latent dimensions, K"),
+        ("width", 256, "units of a layer"),
+        ("layers", 4, "sine layers"),
+        ("rounds", 7, "timed rounds, after one that is not"),
+        ("signals", 10_000, "signals to encode (bench encode)"),
+    ):
+        bench.add_argument(f"--{flag}", type=_positive, default=default, help=f"{text} (default {default})")
+    bench.add_argument("--device", default="auto", help="cpu, cuda, or auto (default)")
+    bench.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number from 1")
+    return int(text)
+
+
+def _open(options: argparse.Namespace) -> Model:
+    from gonkit.model import Model
+    from gonkit.training import pick_device
+
+    return Model.load(options.run).to(pick_device(options.device))
+
+
+def _write(model: Model, things: Sequence[Any], options: argparse.Namespace, stem: str) -> None:
+    from gonkit.finish import write_objects
+
+    paths = write_objects(model.signal, things, options.out, stem)
+    print(f"{len(paths)} files: {paths[0]} to {paths[-1].name}" if len(paths) > 1 else str(paths[0]))
+
+
+def _sample(options: argparse.Namespace) -> None:
+    model = _open(options)
+    latent = model.prior.sample(options.count, seed=options.seed, temperature=options.temperature)
+    _write(model, model.decode(latent, options.resolution, options.chunk), options, "sample")
+
+
+def _reconstruct(options: argparse.Namespace) -> None:
+    from gonkit.metrics import psnr
+
+    model = _open(options)
+    batch = model.read(options.files)
+    latent = model.encode(batch)
+    errors = (model.values(latent) - batch.values).square().mean((1, 2))
+    low, high = model.signal.value_range
+    figures: dict[str, Any] = {}
+    options.out.mkdir(parents=True, exist_ok=True)
+    for path, thing, error in zip(
+        options.files, model.decode(latent, options.resolution, options.chunk), errors, strict=True
+    ):
+        written = model.signal.save(thing, options.out / path.stem)
+        figures[str(path)] = {"file": str(written), "mse": error.item(), "psnr": psnr(error, high - low).item()}
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        for name, found in figures.items():
+            print(f"{name} → {found['file']}  {found['psnr']:.2f} dB")
+
+
+def _interpolate(options: argparse.Namespace) -> None:
+    import torch
+
+    from gonkit.latents import slerp
+    from gonkit.signal import SignalError
+
+    model = _open(options)
+    if len(options.files) not in (0, 2):
+        raise SignalError(f"give two files to go between, or none; got {len(options.files)}")
+    a, b = model.encode(options.files) if options.files else model.prior.sample(2, seed=options.seed)
+    path = slerp(a, b, torch.linspace(0, 1, options.steps))
+    _write(model, model.decode(path, options.resolution, options.chunk), options, "step")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from gonkit.evaluation import evaluate
+
+    model = _open(options)
+    _print(evaluate(model.gon, model.signal, model.signal.dataset("test")), options.json)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from gonkit.bench import Shapes, bench_encode, bench_step
+    from gonkit.training import pick_device
+
+    device = pick_device(options.device)
+    fields = ("batch", "points", "channels", "dims", "latents", "width", "layers")
+    shapes = Shapes(**{name: getattr(options, name) for name in fields})
+    if options.what == "step":
+        _print(bench_step(shapes, options.rounds, device), options.json)
+    else:
+        _print(bench_encode(shapes, options.rounds, device, options.signals), options.json)
+
+
+def _print(figures: Mapping[str, float | None], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(figures))
+        return
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        print(f"{name:>{width}}  {'not possible here' if value is None else f'{value:.5g}'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
