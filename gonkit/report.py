@@ -86,17 +86,15 @@ def _plot(curves: Mapping[str, Sequence[tuple[int, float]]], width: int = 800, h
     values = [value for curve in curves.values() for _, value in curve]
     left, right, low, high = min(steps), max(steps), min(values), max(values)
     span_x, span_y = (right - left) or 1, (high - low) or 1.0
-    box, base = 60, height - 24
+    box, top, base = 80, 30, height - 24  # the plot's left, upper and lower edges
 
     def place(step: int, value: float) -> str:
-        return (
-            f"{box + (step - left) / span_x * (width - box - 10):.1f},{base - (value - low) / span_y * (base - 20):.1f}"
-        )
+        return f"{box + (step - left) / span_x * (width - box - 10):.1f},{base - (value - low) / span_y * (base - top):.1f}"
 
     drawn = [f"<svg viewBox='0 0 {width} {height}' font-size='12' fill='#222'>"]
-    drawn.append(f"<path d='M{box} 10V{base}H{width - 10}' fill='none' stroke='#888'/>")
+    drawn.append(f"<path d='M{box} {top}V{base}H{width - 10}' fill='none' stroke='#888'/>")
     for text, x, y, anchor in (
-        (f"{high:.4g}", box - 6, 24, "end"),
+        (f"{high:.4g}", box - 6, top + 10, "end"),
         (f"{low:.4g}", box - 6, base, "end"),
         (f"step {left}", box, height - 6, "start"),
         (f"{right}", width - 10, height - 6, "end"),
@@ -105,7 +103,5 @@ def _plot(curves: Mapping[str, Sequence[tuple[int, float]]], width: int = 800, h
     for index, ((name, curve), colour) in enumerate(zip(curves.items(), COLOURS, strict=False)):
         points = " ".join(place(step, value) for step, value in curve)
         drawn.append(f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='1.5'/>")
-        drawn.append(
-            f"<text x='{width - 20}' y='{24 + 16 * index}' text-anchor='end' fill='{colour}'>{html.escape(name)}</text>"
-        )
+        drawn.append(f"<text x='{box + 200 * index}' y='16' fill='{colour}'>{html.escape(name)}</text>")
     return "".join(drawn) + "</svg>"

@@ -326,12 +326,12 @@ def _picture(gon: GON, signal: Signal, train: SignalSet, watched: Batch, step: i
     if shown.shared:
         rows.append(things(latent, shown.source))
         titles.append("reconstruction")
-        tracker.objects(step, "reconstructions", rows, titles)
+        tracker.objects(step, "pictures/reconstructions", rows, titles)
     if signal.source_channels:
         return
     prior = fit_normal(gon.encode(train.evenly(PRIOR_LATENTS).to(device)))
     drawn = prior.sample(4 * SHOWN).to(device)
-    tracker.objects(step, "samples", [things(part) for part in drawn.split(SHOWN)])
+    tracker.objects(step, "pictures/samples", [things(part) for part in drawn.split(SHOWN)])
     if len(latent) > 1:
         path = slerp(latent[0], latent[1], torch.linspace(0, 1, SHOWN, device=device))
-        tracker.objects(step, "interpolation", [things(path)])
+        tracker.objects(step, "pictures/interpolation", [things(path)])

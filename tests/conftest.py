@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # the networks of tests are too small to share out
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """

@@ -28,7 +28,7 @@ def test_shapes_that_do_not_fit_are_named() -> None:
         {"source": torch.zeros(4, 8, 1)},
         {"label": torch.zeros(3, dtype=torch.int64)},
     ):
-        with pytest.raises(SignalError, match=r"must be .*; got|must be .* got"):
+        with pytest.raises(SignalError, match=r"must be .* got"):
             Batch(**({"coords": torch.zeros(9, 2), "values": values} | wrong))
 
 
@@ -55,9 +55,10 @@ def test_stacking_keeps_everything() -> None:
         assert batch.shared is not own
         part = batch[torch.tensor([2])].at(torch.tensor([4, 1]))
         assert torch.equal(part.values[0], samples[2].values[[4, 1]])
-        assert part.mask is not None and torch.equal(part.mask[0], samples[2].mask[[4, 1]])  # type: ignore[index]
-        assert part.source is not None and torch.equal(part.source[0], samples[2].source[[4, 1]])  # type: ignore[index]
-        assert part.label is not None and part.label.tolist() == [3]
+        for name in ("mask", "source"):
+            assert torch.equal(getattr(part, name)[0], getattr(samples[2], name)[[4, 1]])
+        assert part.label is not None
+        assert part.label.tolist() == [3]
 
 
 def test_splits_are_disjoint_complete_and_always_the_same() -> None:
@@ -75,7 +76,7 @@ def test_too_few_signals_to_split_are_refused() -> None:
 def test_values_that_are_not_finite_are_named_unless_masked() -> None:
     values = torch.zeros(3, 4, 1)
     values[1, 2] = torch.nan
-    with pytest.raises(SignalError, match="signal beta: .*not finite"):
+    with pytest.raises(SignalError, match=r"signal beta: .*not finite"):
         Resident(Batch(torch.zeros(4, 2), values), names=["alpha", "beta", "gamma"])
     mask = torch.ones(3, 4, dtype=torch.bool)
     mask[1, 2] = False
@@ -96,7 +97,7 @@ def test_the_documented_type_trains_and_renders_as_it_stands_there(tmp_path: Pat
     assert len(files["globe.py"].splitlines()) < 60
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
     def command(*arguments: str) -> str:
         done = subprocess.run(
