@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["evaluate", "pca_baseline"]
-
-from collections.abc import Iterator
+__all__ = ["encode_all", "evaluate", "pca_baseline"]
 
 import torch
 from torch import Tensor
@@ -14,12 +12,13 @@ from gonkit.metrics import psnr
 from gonkit.signal import Batch, Signal, SignalSet
 
 AT_ONCE = 256  # signals decoded at a time
+ENCODED_AT_ONCE = 4096
 MOST_TRAINING = 60_000  # signals that PCA is fitted to
 
 
-def _batches(signals: SignalSet) -> Iterator[Batch]:
-    for start in range(0, len(signals), AT_ONCE):
-        yield signals.batch(torch.arange(start, min(start + AT_ONCE, len(signals))))
+def encode_all(gon: GON, signals: SignalSet) -> Tensor:
+    """Latents (N, K) of a whole set, on the CPU."""
+    return torch.cat([gon.encode(batch.to(gon.scale.device)).cpu() for batch in signals.batches(ENCODED_AT_ONCE)])
 
 
 class _Figures:
@@ -57,7 +56,7 @@ def evaluate(gon: GON, signal: Signal, signals: SignalSet) -> dict[str, float]:
     """
     gathered = _Figures(signal)
     device = gon.scale.device
-    for batch in _batches(signals):
+    for batch in signals.batches(AT_ONCE):
         batch = batch.to(device)
         gathered.add(gon.decode(gon.encode(batch), batch.coords, batch.source), batch)
     return gathered.summary()
@@ -76,7 +75,7 @@ def pca_baseline(signal: Signal, train: SignalSet, test: SignalSet, latents: int
     flat = data.values.flatten(1).cpu().numpy()
     pca = PCA(min(latents, *flat.shape), random_state=0).fit(flat)
     gathered = _Figures(signal)
-    for batch in _batches(test):
+    for batch in test.batches(AT_ONCE):
         values = batch.values.cpu()
         projected = pca.inverse_transform(pca.transform(values.flatten(1).numpy()))
         gathered.add(torch.from_numpy(projected).float().view_as(values), batch.to("cpu"))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from gonkit.checkpoint import write_atomically
-from gonkit.evaluation import evaluate, pca_baseline
+from gonkit.evaluation import encode_all, evaluate, pca_baseline
 from gonkit.gon import GON
 from gonkit.latents import slerp
 from gonkit.model import MODEL_FILE, Model
@@ -44,11 +44,9 @@ def finish(
     Returns:
         What evaluation.json holds.
     """
-    device = gon.scale.device
-    latents = {
-        name: gon.encode(part.first(len(part)).to(device)).cpu() for name, part in (("train", train), ("val", val))
-    }
-    prior = fit_prior(recipe.prior.kind, latents["train"], latents["val"], recipe.prior.components, recipe.train.seed)
+    prior = fit_prior(
+        recipe.prior.kind, encode_all(gon, train), encode_all(gon, val), recipe.prior.components, recipe.train.seed
+    )
     model = Model(recipe, gon, prior)
     model.save(folder / MODEL_FILE)
 

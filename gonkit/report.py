@@ -89,7 +89,9 @@ def _plot(curves: Mapping[str, Sequence[tuple[int, float]]], width: int = 800, h
     box, top, base = 80, 30, height - 24  # the plot's left, upper and lower edges
 
     def place(step: int, value: float) -> str:
-        return f"{box + (step - left) / span_x * (width - box - 10):.1f},{base - (value - low) / span_y * (base - top):.1f}"
+        x = box + (step - left) / span_x * (width - box - 10)
+        y = base - (value - low) / span_y * (base - top)
+        return f"{x:.1f},{y:.1f}"
 
     drawn = [f"<svg viewBox='0 0 {width} {height}' font-size='12' fill='#222'>"]
     drawn.append(f"<path d='M{box} {top}V{base}H{width - 10}' fill='none' stroke='#888'/>")

@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -208,6 +208,11 @@ class SignalSet(ABC):
     def first(self, count: int) -> Batch:
         """The first `count` signals, or all there are."""
         return self.batch(torch.arange(min(count, len(self))))
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All signals in order, `size` at a time; the last batch may be smaller."""
+        for start in range(0, len(self), size):
+            yield self.batch(torch.arange(start, min(start + size, len(self))))
 
     def evenly(self, count: int) -> Batch:
         """Up to `count` signals spread evenly over the set."""

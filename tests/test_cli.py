@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from PIL import Image
 
 from gonkit.cli import main
 from gonkit.run import main as run
-from tests.conftest import RECIPE
+from tests.conftest import RECIPE, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,19 @@ def test_bench_prints_every_promised_figure(capsys: pytest.CaptureFixture[str]) 
     assert encode["literal_per_s"] > 0
     assert encode["cached_per_s"] > 0
     assert encode["largest_relative_difference"] < 1e-5
+
+
+def test_the_readme_s_python_runs_as_it_stands_there(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert 8 <= len(example.splitlines()) <= 14
+    shutil.copytree(trained, tmp_path / "runs" / "digits" / "0001")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == sorted(
+        [f"new_{i}.png" for i in range(4)] + [f"between_{i}.png" for i in range(6)]
+    )
 
 
 @pytest.mark.parametrize(
