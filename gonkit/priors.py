@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Mixture", "Prior", "fit_mixture", "fit_normal", "fit_prior"]
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from torch import Tensor, distributions
 
 PriorKind = Literal["normal", "gmm"]
 
-MOST_LATENTS = 20_000  # that a mixture is fitted to; more change its likelihood in the third digit only
-COMPONENTS = (1, 2, 5, 10, 20, 50, 100)
+MOST_LATENTS = 10_000  # that a mixture is fitted to, for the time it takes
+COMPONENTS = (1, 2, 5, 10, 20, 50)
 LEAST_PER_COMPONENT = 20  # latents; fewer give covariances of low rank
 
 
@@ -91,11 +92,17 @@ def fit_mixture(latent: Tensor, components: int, seed: int = 0) -> Mixture:
         components: M.
         seed: of the initial clusters.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     latent = latent.double().cpu()
     unit = latent.std(0).clamp_min(1e-12)  # the ridge below is relative to the latents' own size
-    fitted = GaussianMixture(components, reg_covar=1e-4, random_state=seed).fit((latent / unit).numpy())
+    mixture = GaussianMixture(
+        components, reg_covar=1e-4, tol=1e-2, max_iter=50, init_params="k-means++", random_state=seed
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the likelihood on held-out latents decides
+        fitted = mixture.fit((latent / unit).numpy())
     factors = torch.linalg.cholesky(torch.from_numpy(fitted.covariances_))
     return Mixture(
         torch.from_numpy(fitted.weights_).float(),
