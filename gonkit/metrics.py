@@ -25,10 +25,11 @@ def psnr(mse: Tensor, span: float) -> Tensor:
 
 
 def ssim(prediction: Tensor, target: Tensor, span: float, *, sigma: float = 1.5) -> Tensor:
-    """Structural similarity, mean over positions where the window fits and over channels, at most 1.
+    """Structural similarity, mean over positions and channels, at most 1.
 
     Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity (2004), with
-    its 11-wide Gaussian window, narrowed where the grid is smaller, and K₁ = 0.01, K₂ = 0.03.
+    its 11-wide Gaussian window, narrowed where the grid is smaller, K₁ = 0.01, K₂ = 0.03, and values
+    reflected at the border.
 
     Args:
         prediction: (B, C, H, W).
@@ -39,13 +40,14 @@ def ssim(prediction: Tensor, target: Tensor, span: float, *, sigma: float = 1.5)
     Returns:
         (B,).
     """
-    size = min(11, *(n - 1 + n % 2 for n in target.shape[-2:]))
+    size = min(11, *(2 * n - 1 for n in target.shape[-2:]))  # reflection reaches no further
     offset = torch.arange(size, dtype=target.dtype, device=target.device) - size // 2
     window = torch.softmax(-offset.square() / (2 * sigma**2), 0)
     kernel = torch.outer(window, window).expand(1, 1, size, size)
 
     def blur(x: Tensor) -> Tensor:
-        return functional.conv2d(x.flatten(0, 1).unsqueeze(1), kernel)  # (B·C, 1, H', W')
+        wide = functional.pad(x.flatten(0, 1).unsqueeze(1), (size // 2,) * 4, mode="reflect")
+        return functional.conv2d(wide, kernel)  # (B·C, 1, H, W)
 
     x, y = prediction, target
     mean_x, mean_y = blur(x), blur(y)

@@ -120,7 +120,8 @@ def fit_prior(
         kind: "normal" or "gmm".
         latent: (B, K) of training signals.
         held_out: (B', K) of validation signals.
-        components: of a mixture; None takes the number under which `held_out` is likeliest.
+        components: of a mixture; None takes more as long as `held_out` becomes likelier by more than a standard
+            error.
         seed: of the fit.
     """
     if kind == "normal":
@@ -129,13 +130,15 @@ def fit_prior(
     latent = latent[order[:MOST_LATENTS]]
     if components is not None:
         return fit_mixture(latent, min(components, len(latent)), seed)
-    best, best_likelihood = fit_normal(latent), -torch.inf
-    for number in COMPONENTS:
-        if number > 1 and number * max(LEAST_PER_COMPONENT, latent.shape[1]) > len(latent):
+    best = fit_normal(latent)
+    for number in COMPONENTS[1:]:
+        if number * max(LEAST_PER_COMPONENT, latent.shape[1]) > len(latent):
             break
-        mixture = best if number == 1 else fit_mixture(latent, number, seed)
-        likelihood = mixture.log_prob(held_out).mean().item()
-        if likelihood < best_likelihood:  # once more components overfit, more still do so worse
+        mixture = fit_mixture(latent, number, seed)
+        gain = mixture.log_prob(held_out) - best.log_prob(held_out)  # (B',) nats
+        error = gain.std() / len(gain) ** 0.5 if len(gain) > 1 else gain.abs().squeeze()
+        if gain.mean() > error:
+            best = mixture
+        elif gain.mean() < -error:  # once more components overfit, more still do so worse
             break
-        best, best_likelihood = mixture, likelihood
     return best
