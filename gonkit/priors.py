@@ -96,10 +96,8 @@ def fit_mixture(latent: Tensor, components: int, seed: int = 0) -> Mixture:
     from sklearn.mixture import GaussianMixture
 
     latent = latent.double().cpu()
-    unit = latent.std(0).clamp_min(1e-12)  # the ridge below is relative to the latents' own size
-    mixture = GaussianMixture(
-        components, reg_covar=1e-4, tol=1e-2, max_iter=50, init_params="k-means++", random_state=seed
-    )
+    unit = latent.std(0).mean().clamp_min(1e-12)  # the ridge below is relative to the latents' own size
+    mixture = GaussianMixture(components, reg_covar=1e-4, tol=1e-2, max_iter=50, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the likelihood on held-out latents decides
         fitted = mixture.fit((latent / unit).numpy())
@@ -107,7 +105,7 @@ def fit_mixture(latent: Tensor, components: int, seed: int = 0) -> Mixture:
     return Mixture(
         torch.from_numpy(fitted.weights_).float(),
         (torch.from_numpy(fitted.means_) * unit).float(),
-        (factors * unit.unsqueeze(-1)).float(),
+        (factors * unit).float(),
     )
 
 
