@@ -8,11 +8,12 @@ from __future__ import annotations
 __all__ = ["Shapes", "bench_encode", "bench_step", "literal_latent"]
 
 import multiprocessing
-import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -197,6 +198,16 @@ def _measure_peak(shapes: Shapes, name: str, device_name: str) -> float:
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     tiny_gon, tiny_batch = Shapes(batch=2, points=8, width=8).build(device)
     _steps(tiny_gon, tiny_batch)[name]()  # what libraries load on first use is not the step's
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    held = _resident_peak()
     step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+    return (_resident_peak() - held) / 2**10
+
+
+def _resident_peak() -> float:
+    """The most memory that this process ever held, in KiB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where getrusage's figure begins with the parent's
+        return float(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)

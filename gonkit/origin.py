@@ -80,31 +80,23 @@ def infer_latent(
     with torch.enable_grad(), torch.autocast(batch.values.device.type, enabled=False):
         for index in range(steps):
             latent = latent if differentiable and index else latent.detach().requires_grad_()
-            if index == 0 and batch.shared and batch.source is None:
-                about = about_zero or linearise(field, batch.coords)
-            elif damped:
-                about = linearise(field, batch.coords, latent, batch.source)
+            shared = index == 0 and batch.shared and batch.source is None
+            if shared or damped:
+                with torch.set_grad_enabled(differentiable):
+                    if shared:
+                        about = about_zero or linearise(field, batch.coords)
+                    else:
+                        about = linearise(field, batch.coords, latent, batch.source)
+                values = about.values.expand(len(batch), -1, -1)
+                values = values if values.requires_grad else values.detach().requires_grad_()
+                residual = _gradient(loss, values, latent, batch, values, differentiable)  # (B, P, C)
+                slope = torch.einsum("bpc,bpck->bk", residual, about.jacobian)
             else:
                 values = field(batch.coords, latent, batch.source)
-                (slope,) = torch.autograd.grad(
-                    loss(Prediction(values, latent), batch).sum(), latent, create_graph=differentiable
-                )
-                latent = latent - step * slope
-                continue
-            values = about.values.expand(len(batch), -1, -1)
-            values = values if differentiable else values.detach().requires_grad_()
-            (residual,) = torch.autograd.grad(
-                loss(Prediction(values, latent), batch).sum(), values, create_graph=differentiable
+                slope = _gradient(loss, values, latent, batch, latent, differentiable)
+            latent = latent - (
+                _solve(_hessian(loss, about, batch), slope + latent / step, 1 / step) if damped else step * slope
             )
-            slope = torch.einsum("bpc,bpck->bk", residual, about.jacobian)
-            if not damped:
-                latent = latent - step * slope
-                continue
-            if not isinstance(loss, Pointwise):
-                raise ValueError(f"the damped origin needs a pointwise inner loss, not {type(loss).__name__}")
-            curvature = loss.curvature(about.values, batch.values) * batch.weights
-            hessian = _weighted_square(about.jacobian, curvature)  # (b, K, K)
-            latent = latent - _solve(hessian, slope + latent / step, 1 / step)
     return latent if differentiable else latent.detach()
 
 
@@ -134,10 +126,19 @@ def linearise(
     return about if differentiable else Linearisation(*(t.detach() for t in about))
 
 
-def _weighted_square(jacobian: Tensor, weight: Tensor) -> Tensor:
-    """Σ_pc w J Jᵀ, (b, K, K), of J (1 or B, P, C, K) and w broadcastable to (1 or B, P, C)."""
-    weighted = (jacobian * weight.unsqueeze(-1)).flatten(1, 2)
-    return weighted.mT @ jacobian.flatten(1, 2)
+def _gradient(loss: Loss, values: Tensor, latent: Tensor, batch: Batch, by: Tensor, create_graph: bool) -> Tensor:
+    """Of the loss, summed over signals, by `by`: the values or the latent."""
+    cost = loss(Prediction(values, latent), batch).sum()
+    return torch.autograd.grad(cost, by, create_graph=create_graph)[0]
+
+
+def _hessian(loss: Loss, about: Linearisation, batch: Batch) -> Tensor:
+    """H = Σ_pc w_p J (∂²L/∂F²) Jᵀ, (b, K, K); b = 1 where all signals share it."""
+    if not isinstance(loss, Pointwise):
+        raise ValueError(f"the damped origin needs a pointwise inner loss, not {type(loss).__name__}")
+    weight = loss.curvature(about.values, batch.values) * batch.weights  # broadcastable to (B, P, C)
+    weighted = (about.jacobian * weight.unsqueeze(-1)).flatten(1, 2)
+    return weighted.mT @ about.jacobian.flatten(1, 2)
 
 
 def _solve(hessian: Tensor, slope: Tensor, damping: float) -> Tensor:

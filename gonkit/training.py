@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CHECKPOINT_FILE", "Diverged", "Draws", "Stopped", "fit", "step_megabytes"]
+__all__ = ["CHECKPOINT_FILE", "Diverged", "Stopped", "fit", "step_megabytes"]
 
 import json
 import math
@@ -10,28 +10,23 @@ import signal as unix
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
-import numpy
 import torch
 from torch import Tensor
 
 from gonkit.checkpoint import resume_from, save_checkpoint, write_atomically
+from gonkit.draws import Draws
 from gonkit.gon import GON
-from gonkit.latents import slerp
-from gonkit.metrics import psnr
 from gonkit.model import build
-from gonkit.priors import fit_normal
 from gonkit.recipe import Recipe, TrainSettings
-from gonkit.signal import Batch, Prediction, Signal, SignalError, SignalSet
+from gonkit.signal import Batch, SignalError, SignalSet
 from gonkit.tracking import Tracker
+from gonkit.watching import batch_psnr, show_progress, validate
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-SHOWN = 8  # signals on a contact sheet's row
-PRIOR_LATENTS = 2048  # that the running prior of the sample pictures is fitted to
 
 
 class Stopped(Exception):
@@ -110,15 +105,15 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
                 unchecked.clear()
                 figures = {"train/loss": loss.item(), "train/gradient_norm": norm.item()}
                 figures |= {f"train/{name}": value.item() for name, value in terms.items() if len(terms) > 1}
-                figures["train/psnr"] = _psnr(gon, recipe.signal, prediction, target)
+                figures["train/psnr"] = batch_psnr(gon, recipe.signal, prediction, target)
                 figures["train/learning_rate"] = learning_rate(settings, step)
                 tracker.figures(step, figures)
                 tracker.show(loss=f"{figures['train/loss']:.4f}", psnr=f"{figures['train/psnr']:.2f} dB")
             if milestone:
-                held_out = _validate(gon, recipe.signal, watched)
+                held_out = validate(gon, recipe.signal, watched)
                 tracker.figures(step, held_out)
                 tracker.show(held_out=f"{held_out['validation/psnr']:.2f} dB")
-                _picture(gon, recipe.signal, train, watched, step, tracker)
+                show_progress(gon, recipe.signal, train, watched, step, tracker)
             if milestone or asked.to_stop:
                 save(step)
             if asked.to_stop and step < settings.steps:
@@ -140,41 +135,6 @@ def step_megabytes(recipe: Recipe, gon: GON, points: int) -> float:
     parameters = sum(p.numel() for p in gon.parameters())
     rows = (2 * recipe.field.layers + 2) * (outer + 4 * inner)
     return (4 * width * rows + 16 * parameters) / 2**20
-
-
-class Draws:
-    """Which signals and points each step takes: functions of seed and step alone.
-
-    Nothing random is carried from step to step, so that a resumed run draws what an uninterrupted one
-    would have.
-
-    Args:
-        seed: of everything.
-        signals: in the training set.
-        batch: per step.
-    """
-
-    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2}
-
-    def __init__(self, seed: int, signals: int, batch: int) -> None:
-        self.seed = seed
-        self.count = signals
-        self.size = batch
-        self._epoch = lru_cache(maxsize=2)(lambda epoch: self._shuffled("order", epoch, signals))
-
-    def signals(self, step: int) -> Tensor:
-        """(B,) numbers of the signals of a step, from 1: one shuffled pass after another, without gaps."""
-        places = range((step - 1) * self.size, step * self.size)
-        return torch.stack([self._epoch(place // self.count)[place % self.count] for place in places])
-
-    def points(self, stream: str, step: int, total: int, count: int | None) -> Tensor | None:
-        """(count,) numbers of points, each at most once; None for all."""
-        return None if count is None or count >= total else self._shuffled(stream, step, total)[:count]
-
-    def _shuffled(self, stream: str, number: int, total: int) -> Tensor:
-        entropy = numpy.random.SeedSequence((self.seed, self.STREAMS[stream], number))
-        generator = torch.Generator().manual_seed(int(entropy.generate_state(1)[0]))
-        return torch.randperm(total, generator=generator)
 
 
 def learning_rate(settings: TrainSettings, step: int) -> float:
@@ -277,61 +237,3 @@ def _check_finite(
         "and the signals of that batch, and the last checkpoint is intact. Try a smaller train.learning_rate or "
         "latent.step, train.clip = 1.0, precision fp32, and look at the signals listed"
     )
-
-
-def _psnr(gon: GON, signal: Signal, prediction: Prediction, target: Batch) -> float:
-    """Of a batch in network units, in dB over the signal type's range."""
-    with torch.no_grad():
-        natural = target.values * gon.scale
-        error = (gon.natural(prediction.values) - natural).square()
-        if target.mask is not None:
-            error = error.where(target.mask.unsqueeze(-1), 0.0)
-        low, high = signal.value_range
-        return psnr((error * target.weights).sum(1).mean(), high - low).item()
-
-
-@torch.no_grad()
-def _validate(gon: GON, signal: Signal, watched: Batch) -> dict[str, float]:
-    """Figures of held-out signals, and of how much the origin's step helps them."""
-    batch = gon.standardised(watched)
-    latent = gon.encode(watched)
-    losses = []
-    for z in (torch.zeros_like(latent), latent):
-        values = gon.decode(z, batch.coords, batch.source, raw=True)
-        losses.append(gon.inner(Prediction(values, z), batch).mean().item())
-    figures = {"validation/psnr": _psnr(gon, signal, Prediction(values, latent), batch)}
-    figures["validation/loss"] = losses[1]
-    figures["latent/loss_at_origin"] = losses[0]
-    figures["latent/loss_at_latent"] = losses[1]
-    figures["latent/length"] = latent.norm(dim=1).mean().item()
-    return figures
-
-
-@torch.no_grad()
-def _picture(gon: GON, signal: Signal, train: SignalSet, watched: Batch, step: int, tracker: Tracker) -> None:
-    """Reconstructions, samples and an interpolation in TensorBoard, and histograms of the latents."""
-    device = gon.scale.device
-    grid = signal.coords().to(device)
-    shown = watched[:SHOWN]
-    latent = gon.encode(shown)
-    tracker.histograms(step, gon.encode(watched))
-
-    def things(latent: Tensor, source: Tensor | None = None) -> list[object]:
-        return [signal.render(values.cpu()) for values in gon.decode(latent, grid, source)]
-
-    rows, titles = [], []
-    if shown.shared and shown.mask is None:
-        rows.append([signal.render(values.cpu()) for values in shown.values])
-        titles.append("original")
-    if shown.shared:
-        rows.append(things(latent, shown.source))
-        titles.append("reconstruction")
-        tracker.objects(step, "pictures/reconstructions", rows, titles)
-    if signal.source_channels:
-        return
-    prior = fit_normal(gon.encode(train.evenly(PRIOR_LATENTS).to(device)))
-    drawn = prior.sample(4 * SHOWN).to(device)
-    tracker.objects(step, "pictures/samples", [things(part) for part in drawn.split(SHOWN)])
-    if len(latent) > 1:
-        path = slerp(latent[0], latent[1], torch.linspace(0, 1, SHOWN, device=device))
-        tracker.objects(step, "pictures/interpolation", [things(path)])

@@ -1,0 +1,47 @@
+"""Chance without memory: what a step draws is a function of the seed and the step's number."""
+
+from __future__ import annotations
+
+__all__ = ["Draws"]
+
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy
+import torch
+from torch import Tensor
+
+
+class Draws:
+    """Which signals and points each step takes: functions of seed and step alone.
+
+    Nothing random is carried from step to step, so that a resumed run draws what an uninterrupted one
+    would have.
+
+    Args:
+        seed: of everything.
+        signals: in the training set.
+        batch: per step.
+    """
+
+    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2}
+
+    def __init__(self, seed: int, signals: int, batch: int) -> None:
+        self.seed = seed
+        self.count = signals
+        self.size = batch
+        self._epoch = lru_cache(maxsize=2)(lambda epoch: self._shuffled("order", epoch, signals))
+
+    def signals(self, step: int) -> Tensor:
+        """(B,) numbers of the signals of a step, from 1: one shuffled pass after another, without gaps."""
+        places = range((step - 1) * self.size, step * self.size)
+        return torch.stack([self._epoch(place // self.count)[place % self.count] for place in places])
+
+    def points(self, stream: str, step: int, total: int, count: int | None) -> Tensor | None:
+        """(count,) numbers of points, each at most once; None for all."""
+        return None if count is None or count >= total else self._shuffled(stream, step, total)[:count]
+
+    def _shuffled(self, stream: str, number: int, total: int) -> Tensor:
+        entropy = numpy.random.SeedSequence((self.seed, self.STREAMS[stream], number))
+        generator = torch.Generator().manual_seed(int(entropy.generate_state(1)[0]))
+        return torch.randperm(total, generator=generator)
