@@ -72,8 +72,8 @@ def finish(
 def write_objects(signal: Signal, things: Sequence[Any], folder: Path, stem: str) -> list[Path]:
     """Natural objects as files `stem_00`, `stem_01` and so on in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    digits = max(2, len(str(len(things) - 1)))
-    return [signal.save(thing, folder / f"{stem}_{index:0{digits}d}") for index, thing in enumerate(things)]
+    places = max(2, len(str(len(things) - 1)))
+    return [signal.save(thing, folder / f"{stem}_{index:0{places}d}") for index, thing in enumerate(things)]
 
 
 def _objects(model: Model, shown: Batch, folder: Path) -> tuple[list[tuple[str, Path]], list[Path]]:

@@ -53,7 +53,7 @@ def build(recipe: Recipe, scale: float = 1.0) -> GON:
 class Model:
     """What training leaves.
 
-    Natural objects are what the signal type renders: PIL images, waveforms, meshes, or a type's own.
+    Natural objects are what the signal type renders: a picture, a sound, whatever suits it.
 
     Example:
         model = gonkit.load("runs/digits/0001")

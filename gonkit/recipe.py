@@ -261,7 +261,7 @@ def _signal_type(table: Table, kinds: dict[str, type[Settings]], folder: Path | 
     """Finds the signal type and notes its full name in the table, so that it is found again from anywhere."""
     signal = table.get("signal")
     if not isinstance(signal, dict) or not isinstance(signal.get("type"), str):
-        return ['signal.type: missing; say which signal type, as in type = "signals.image:Image"']
+        return ['signal.type: missing; say which signal type, as in type = "my_signals.py:Mine"']
     name = signal["type"]
     try:
         kind = import_named(name, Signal, folder)

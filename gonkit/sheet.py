@@ -6,14 +6,15 @@ __all__ = ["contact_sheet"]
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image as pillow
+from PIL import ImageDraw, ImageFont
 
 INK, PAPER = "#222222", "#ffffff"
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[Image.Image]], titles: Sequence[str] | None = None, *, cell: int = 64, gap: int = 4
-) -> Image.Image:
+    rows: Sequence[Sequence[pillow.Image]], titles: Sequence[str] | None = None, *, cell: int = 64, gap: int = 4
+) -> pillow.Image:
     """Pictures in rows, small ones enlarged by whole factors so that their points stay sharp.
 
     Args:
@@ -29,13 +30,13 @@ def contact_sheet(
     margin = max((int(font.getlength(title)) + 3 * gap for title in titles), default=0) if titles else 0
     columns = max(len(row) for row in rows)
     size = (margin + columns * (width + gap) + gap, len(rows) * (height + gap) + gap)
-    sheet = Image.new("RGB", size, PAPER)
+    sheet = pillow.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     for r, row in enumerate(rows):
         top = gap + r * (height + gap)
         if titles:
             draw.text((2 * gap, top + height / 2), titles[r], INK, font, anchor="lm")
         for c, picture in enumerate(row):
-            large = picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
+            large = picture.convert("RGB").resize((width, height), pillow.Resampling.NEAREST)
             sheet.paste(large, (margin + gap + c * (width + gap), top))
     return sheet
