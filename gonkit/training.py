@@ -100,9 +100,11 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
             # Look at it now and then: every look waits for the device
             unchecked.append(torch.stack([loss.detach(), norm.detach()]))
             milestone = step % settings.validate_every == 0 or step == settings.steps
-            if milestone or asked.to_stop or step % settings.log_every == 0:
+            due, stopping = milestone or step % settings.log_every == 0, asked.to_stop
+            if due or stopping:
                 _check_finite(folder, step, unchecked, train, draws, tracker)
                 unchecked.clear()
+            if due:
                 figures = {"train/loss": loss.item(), "train/gradient_norm": norm.item()}
                 figures |= {f"train/{name}": value.item() for name, value in terms.items() if len(terms) > 1}
                 figures["train/psnr"] = batch_psnr(gon, recipe.signal, prediction, target)
@@ -114,9 +116,9 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
                 tracker.figures(step, held_out)
                 tracker.show(held_out=f"{held_out['validation/psnr']:.2f} dB")
                 show_progress(gon, recipe.signal, train, watched, step, tracker)
-            if milestone or asked.to_stop:
+            if milestone or stopping:
                 save(step)
-            if asked.to_stop and step < settings.steps:
+            if stopping and step < settings.steps:
                 raise Stopped(f"stopped after step {step} of {settings.steps}")
         total = time.perf_counter() - started if done < settings.steps else seconds
     return gon.eval(), total

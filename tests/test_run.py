@@ -95,7 +95,11 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(recipe: Write, tmp_pat
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     recipe: Write, tmp_path: Path, number: signal.Signals
 ) -> None:
-    path = recipe(("steps = 12", "steps = 300"), ("validate_every = 5", "validate_every = 40"))
+    path = recipe(
+        ("steps = 12", "steps = 600"),
+        ("log_every = 2", "log_every = 10"),
+        ("validate_every = 5", "validate_every = 40"),
+    )
     assert run(path, tmp_path / "whole") == 0
     process = start(str(path), "--out", "cut", cwd=tmp_path)
     wait_for_step(tmp_path / "cut", 47)
