@@ -35,6 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("gonkit", description="Use a trained run. To train: python -m gonkit.run RECIPE")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    def overlap(text: str) -> float:
+        try:
+            share = float(text)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 0.95:
+            raise argparse.ArgumentTypeError(f"got {text!r}; expected a number from 0 to 0.95")
+        return share
+
     def command(name: str, function: Any, text: str, *, objects: bool = True) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(command=function)
@@ -46,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument(
                 "--chunk", type=_positive, default=1 << 16, help="points computed at once; bounds the memory"
             )
+            made.add_argument("--suffix", help="of the files written, such as .png or .flac (default: the type's own)")
         return made
 
     sample = command("sample", _sample, "Draw new signals from the prior.")
@@ -57,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
 
     reconstruct = command("reconstruct", _reconstruct, "Encode files and decode them again.")
     reconstruct.add_argument("files", type=Path, nargs="+")
+    reconstruct.add_argument(
+        "--scaled", action="store_true", help="bring files to the training size, for one latent, instead of tiling them"
+    )
+    reconstruct.add_argument(
+        "--overlap", type=overlap, default=0.5, help="share of a tile that the next one covers again (default 0.5)"
+    )
+    reconstruct.add_argument("--skip-bad", action="store_true", help="go on with the other files where one is bad")
     reconstruct.add_argument("--json", action="store_true", help="print one JSON object")
 
     interpolate = command("interpolate", _interpolate, "Go along the sphere from one signal to another.")
@@ -103,8 +120,17 @@ def _open(options: argparse.Namespace) -> Model:
 def _write(model: Model, things: Sequence[Any], options: argparse.Namespace, stem: str) -> None:
     from gonkit.finish import write_objects
 
-    paths = write_objects(model.signal, things, options.out, stem)
+    paths = write_objects(model.signal, things, options.out, stem, _suffix(model, options))
     print(f"{len(paths)} files: {paths[0]} to {paths[-1].name}" if len(paths) > 1 else str(paths[0]))
+
+
+def _suffix(model: Model, options: argparse.Namespace) -> str | None:
+    from gonkit.signal import SignalError
+
+    known, suffix = model.signal.suffixes, options.suffix
+    if suffix is not None and suffix not in known:
+        raise SignalError(f"--suffix {suffix}: {type(model.signal).__name__} files end in {' or '.join(known)}")
+    return None if suffix is None else str(suffix)
 
 
 def _sample(options: argparse.Namespace) -> None:
@@ -114,25 +140,43 @@ def _sample(options: argparse.Namespace) -> None:
 
 
 def _reconstruct(options: argparse.Namespace) -> None:
-    from gonkit.metrics import psnr
+    from gonkit.signal import SignalError
 
     model = _open(options)
-    batch = model.read(options.files)
-    latent = model.encode(batch)
-    errors = (model.values(latent) - batch.values).square().mean((1, 2))
-    low, high = model.signal.value_range
+    suffix = _suffix(model, options)
     figures: dict[str, Any] = {}
-    options.out.mkdir(parents=True, exist_ok=True)
-    for path, thing, error in zip(
-        options.files, model.decode(latent, options.resolution, options.chunk), errors, strict=True
-    ):
-        written = model.signal.save(thing, options.out / path.stem)
-        figures[str(path)] = {"file": str(written), "mse": error.item(), "psnr": psnr(error, high - low).item()}
+    bad = 0
+    for path, stem in zip(options.files, _stems(options.files), strict=True):
+        try:
+            written, found = model.reconstruct(
+                path,
+                options.out / stem,
+                resolution=options.resolution,
+                scaled=options.scaled,
+                overlap=options.overlap,
+                chunk=options.chunk,
+                suffix=suffix,
+            )
+        except SignalError as error:
+            if not options.skip_bad:
+                raise
+            bad += 1
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        figures[str(path)] = {"file": str(written), **found}
+        if not options.json:
+            print(f"{path} → {written}  " + "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
     if options.json:
         print(json.dumps(figures))
-    else:
-        for name, found in figures.items():
-            print(f"{name} → {found['file']}  {found['psnr']:.2f} dB")
+    if bad:
+        print(f"{bad} of {len(options.files)} files were left out", file=sys.stderr)
+
+
+def _stems(paths: Sequence[Path]) -> list[str]:
+    """A name for each file's result; files of the same name keep their folder's too."""
+    stems = [path.stem for path in paths]
+    longer = [f"{path.parent.name}_{path.name}" for path in paths]
+    return [stem if stems.count(stem) == 1 else long for stem, long in zip(stems, longer, strict=True)]
 
 
 def _interpolate(options: argparse.Namespace) -> None:

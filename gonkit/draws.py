@@ -37,11 +37,22 @@ class Draws:
         places = range((step - 1) * self.size, step * self.size)
         return torch.stack([self._epoch(place // self.count)[place % self.count] for place in places])
 
-    def points(self, stream: str, step: int, total: int, count: int | None) -> Tensor | None:
-        """(count,) numbers of points, each at most once; None for all."""
-        return None if count is None or count >= total else self._shuffled(stream, step, total)[:count]
+    def points(self, stream: str, step: int, total: int, count: int | None, consecutive: bool = False) -> Tensor | None:
+        """(count,) numbers of points, each at most once; None for all.
+
+        Consecutive ones begin anywhere, also before the first point or so that they would end after the
+        last, and are then moved inside: so the ends are drawn no less often than the middle.
+        """
+        if count is None or count >= total:
+            return None
+        if not consecutive:
+            return self._shuffled(stream, step, total)[:count]
+        start = torch.randint(1 - count, total, (), generator=self._generator(stream, step))
+        return start.clamp(0, total - count) + torch.arange(count)
 
     def _shuffled(self, stream: str, number: int, total: int) -> Tensor:
+        return torch.randperm(total, generator=self._generator(stream, number))
+
+    def _generator(self, stream: str, number: int) -> torch.Generator:
         entropy = numpy.random.SeedSequence((self.seed, self.STREAMS[stream], number))
-        generator = torch.Generator().manual_seed(int(entropy.generate_state(1)[0]))
-        return torch.randperm(total, generator=generator)
+        return torch.Generator().manual_seed(int(entropy.generate_state(1)[0]))

@@ -12,18 +12,19 @@ from typing import Any
 import torch
 
 from gonkit.checkpoint import write_atomically
-from gonkit.evaluation import encode_all, evaluate, pca_baseline
+from gonkit.evaluation import encode_all, evaluate, nearest, pca_baseline
 from gonkit.gon import GON
 from gonkit.latents import slerp
 from gonkit.model import MODEL_FILE, Model
 from gonkit.priors import fit_prior
 from gonkit.recipe import Recipe
-from gonkit.report import write_report
+from gonkit.report import Section, write_report
 from gonkit.sheet import contact_sheet
 from gonkit.signal import Batch, Signal, SignalSet
 
 COLUMNS = 10  # objects on a row
 SAMPLES = 40
+FILES = 20  # samples kept as files
 PATHS = 4  # interpolations shown
 
 
@@ -57,50 +58,75 @@ def finish(
         "steps": float(recipe.train.steps),
         "seconds": seconds,
     }
+
+    sections, likeness = _objects(model, train, test.evenly(COLUMNS), folder / "samples")
+    if likeness:
+        evaluation["nearest_mean"], evaluation["nearest_max"] = sum(likeness) / len(likeness), max(likeness)
     write_atomically(folder / "evaluation.json", json.dumps(evaluation, indent=2).encode())
 
-    sheets, files = _objects(model, test.evenly(COLUMNS), folder / "samples")
+    low, high = recipe.signal.value_range
     notes = [
         f"{len(test)} test signals; psnr is that of the mean error, psnr_mean the mean of the signals' own, both over "
-        f"values from {recipe.signal.value_range[0]:g} to {recipe.signal.value_range[1]:g}.",
+        f"values from {low:g} to {high:g}; snr is that of all power to all error.",
         *{part.note for part in (train, val, test)} - {""},
     ]
-    write_report(folder, recipe, evaluation, sheets, files, notes)
+    if likeness:
+        notes.append(
+            "nearest: how much a sample is like the training signal most like it, as the correlation of their values "
+            "about the training mean; 1 would be a copy."
+        )
+    write_report(folder, recipe, evaluation, sections, notes)
     return evaluation
 
 
-def write_objects(signal: Signal, things: Sequence[Any], folder: Path, stem: str) -> list[Path]:
+def write_objects(
+    signal: Signal, things: Sequence[Any], folder: Path, stem: str, suffix: str | None = None
+) -> list[Path]:
     """Natural objects as files `stem_00`, `stem_01` and so on in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     places = max(2, len(str(len(things) - 1)))
-    return [signal.save(thing, folder / f"{stem}_{index:0{places}d}") for index, thing in enumerate(things)]
+    return [signal.save(thing, folder / f"{stem}_{index:0{places}d}", suffix) for index, thing in enumerate(things)]
 
 
-def _objects(model: Model, shown: Batch, folder: Path) -> tuple[list[tuple[str, Path]], list[Path]]:
-    """Contact sheets with their titles, and the samples' own files."""
+def _objects(model: Model, train: SignalSet, shown: Batch, folder: Path) -> tuple[list[Section], list[float]]:
+    """What the report shows, written as files, and how like training signals the samples are."""
     folder.mkdir(parents=True, exist_ok=True)
-    signal, sheets = model.signal, []
+    signal, sections = model.signal, []
 
-    def sheet(name: str, title: str, rows: Sequence[Sequence[Any]], titles: Sequence[str] | None = None) -> None:
+    def section(name: str, title: str, rows: Sequence[Sequence[Any]], titles: Sequence[str] | None = None) -> Section:
         path = folder / f"{name}.png"
         contact_sheet([[signal.picture(thing) for thing in row] for row in rows], titles).save(path)
-        sheets.append((title, path))
+        sections.append(Section(title, path))
+        return sections[-1]
 
     latent = model.encode(shown)
     if shown.shared and shown.source is None:
         rows, titles = [model.decode(latent)], ["gonkit"]
         if shown.mask is None:
-            rows.insert(0, [signal.render(values) for values in shown.values])
+            rows.insert(0, signal.things(shown.values))
             titles.insert(0, "original")
-        sheet("reconstructions", "Test signals and their reconstructions", rows, titles)
+        made = section("reconstructions", "Test signals and their reconstructions", rows, titles)
+        if not signal.pictured:
+            files = [write_objects(signal, row, folder, title) for row, title in zip(rows, titles, strict=True)]
+            for pair in zip(*files, strict=True):
+                made.files.extend(zip(pair, titles, strict=True))
     if signal.source_channels:
-        return sheets, []
-    samples = model.sample(SAMPLES, seed=model.recipe.train.seed)
+        return sections, []
+
+    values = model.values(model.prior.sample(SAMPLES, seed=model.recipe.train.seed))
+    samples = signal.things(values)
     rows = [samples[start : start + COLUMNS] for start in range(0, SAMPLES, COLUMNS)]
-    sheet("samples", "New signals, drawn from the prior", rows)
+    made = section("samples", "New signals, drawn from the prior", rows)
+    found = nearest(train, values)
+    paths = write_objects(signal, samples[:FILES], folder, "sample")
+    captions = [f"nearest: {name}, {like:.2f}" for name, like in found] or [path.name for path in paths]
+    made.files.extend(zip(paths, captions, strict=False))
+
     pairs = min(PATHS, len(latent) // 2)
     if pairs:
         steps = torch.linspace(0, 1, COLUMNS)
-        paths = [model.decode(slerp(latent[2 * i], latent[2 * i + 1], steps)) for i in range(pairs)]
-        sheet("interpolations", "From one test signal to another, along the sphere", paths)
-    return sheets, write_objects(signal, samples[: 2 * COLUMNS], folder, "sample")
+        rows = [model.decode(slerp(latent[2 * i], latent[2 * i + 1], steps)) for i in range(pairs)]
+        made = section("interpolations", "From one test signal to another, along the sphere", rows)
+        if not signal.pictured:
+            made.files.extend((path, path.stem) for path in write_objects(signal, rows[0], folder, "between"))
+    return sections, [like for _, like in found]

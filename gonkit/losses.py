@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["BCE", "L1", "MSE", "Huber", "Loss", "Objective", "Pointwise", "loss_named"]
+__all__ = ["BCE", "L1", "MSE", "STFT", "Huber", "LogMel", "Loss", "Objective", "Pointwise", "loss_named"]
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gonkit.metrics import magnitudes
 from gonkit.names import import_named, nearest
 from gonkit.signal import Batch, Prediction, SignalError
 
@@ -22,9 +25,11 @@ class Loss(ABC):
 
     Attributes:
         logits: whether the loss reads the field's output as logits of values in [0, 1].
+        consecutive: whether the points must be consecutive ones of a one-dimensional grid, in order.
     """
 
     logits: ClassVar[bool] = False
+    consecutive: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
@@ -99,11 +104,92 @@ class BCE(Pointwise):
         return chance * (1 - chance)
 
 
-LOSSES: Mapping[str, type[Loss]] = {"mse": MSE, "l1": L1, "huber": Huber, "bce": BCE}
+class _Spectral(Loss):
+    """Of short-time spectra along a one-dimensional grid; unobserved points count as zero in both."""
+
+    consecutive: ClassVar[bool] = True
+
+    def pair(self, prediction: Prediction, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Prediction and values, (B, C, P) each."""
+        x, y = prediction.values, batch.values
+        if batch.mask is not None:
+            x, y = (t.where(batch.mask.unsqueeze(-1), 0.0) for t in (x, y))
+        return x.mT, y.mT
 
 
-def loss_named(name: str) -> Loss:
-    """The loss that a recipe means by `name`: one of gonkit's, or `module:Class`, or `file.py:Class`.
+@dataclass(frozen=True)
+class STFT(_Spectral):
+    """Spectral convergence plus mean absolute difference of log magnitudes, mean over window sizes and channels.
+
+    Yamamoto, Song & Kim, Parallel WaveGAN (2020), equations 4–6.
+
+    Attributes:
+        sizes: of the windows, in points.
+        floor: magnitude below which spectra count as equal, where white noise of deviation 1 has 1.
+    """
+
+    sizes: tuple[int, ...] = (64, 256, 1024)
+    floor: float = 0.01
+
+    def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
+        x, y = self.pair(prediction, batch)
+        parts = []
+        for size in self.sizes:
+            a, b = magnitudes(x, size), magnitudes(y, size)  # (B, C, frequencies, frames)
+            apart, whole = (t.square().sum((-1, -2)) for t in (a - b, b))
+            convergence = ((apart + self.floor**2) / (whole + self.floor**2)).sqrt()
+            logs = (_log(a, self.floor) - _log(b, self.floor)).abs().mean((-1, -2))
+            parts.append((convergence + logs).mean(1))
+        return torch.stack(parts).mean(0)
+
+
+@dataclass(frozen=True)
+class LogMel(_Spectral):
+    """Mean absolute difference of log mel spectra.
+
+    Attributes:
+        rate: points per second.
+        bands: mel bands from 0 to half the rate, on the HTK scale.
+        size: of the window, in points.
+        floor: power below which bands count as equal, where white noise of deviation 1 has 1 in each bin.
+    """
+
+    rate: int
+    bands: int = 40
+    size: int = 512
+    floor: float = 1e-3
+
+    def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
+        x, y = self.pair(prediction, batch)
+        size = min(self.size, x.shape[-1])
+        bank = _mel_bank(size // 2 + 1, self.bands, self.rate).to(x)  # (frequencies, bands)
+        a, b = (_log(torch.einsum("bcft,fm->bcmt", magnitudes(t, size).square(), bank), self.floor) for t in (x, y))
+        return (a - b).abs().mean((1, 2, 3))
+
+
+def _log(values: Tensor, floor: float) -> Tensor:
+    return values.clamp_min(floor).log()
+
+
+@lru_cache
+def _mel_bank(frequencies: int, bands: int, rate: int) -> Tensor:
+    """(frequencies, bands) triangles, without the bands that fall between two frequencies."""
+    from torchaudio.functional import melscale_fbanks
+
+    with warnings.catch_warnings(action="ignore"):
+        bank: Tensor = melscale_fbanks(frequencies, 0.0, rate / 2, bands, rate)
+    return bank[:, bank.sum(0) > 0]
+
+
+LOSSES: Mapping[str, type[Loss]] = {"mse": MSE, "l1": L1, "huber": Huber, "bce": BCE, "stft": STFT}
+
+
+def loss_named(name: str, own: Mapping[str, Loss] | None = None) -> Loss:
+    """The loss that a recipe means by `name`.
+
+    Args:
+        name: one of gonkit's, or one of `own`, or `module:Class`, or `file.py:Class`.
+        own: a signal type's losses.
 
     Raises:
         SignalError: no such loss.
@@ -112,10 +198,14 @@ def loss_named(name: str) -> Loss:
         >>> loss_named("huber")
         Huber(delta=1.0)
     """
+    own = own or {}
     if ":" in name:
         return import_named(name, Loss)()
+    if name in own:
+        return own[name]
     if name not in LOSSES:
-        raise SignalError(f"no loss is called {name!r}{nearest(name, LOSSES)}; there are {', '.join(LOSSES)}")
+        known = [*LOSSES, *own]
+        raise SignalError(f"no loss is called {name!r}{nearest(name, known)}; there are {', '.join(known)}")
     return LOSSES[name]()
 
 
@@ -145,14 +235,20 @@ class Objective:
             )
 
     @staticmethod
-    def named(inner: str, outer: Mapping[str, float]) -> Objective:
-        """From a recipe's names and weights."""
-        return Objective(loss_named(inner), {name: (weight, loss_named(name)) for name, weight in outer.items()})
+    def named(inner: str, outer: Mapping[str, float], own: Mapping[str, Loss] | None = None) -> Objective:
+        """From a recipe's names and weights, and a signal type's own losses."""
+        terms = {name: (weight, loss_named(name, own)) for name, weight in outer.items()}
+        return Objective(loss_named(inner, own), terms)
 
     @property
     def logits(self) -> bool:
         """Whether the field's output is logits of values in [0, 1]."""
         return self.inner.logits
+
+    @property
+    def consecutive(self) -> bool:
+        """Whether an outer term needs consecutive points."""
+        return any(loss.consecutive for _, loss in self.outer.values())
 
     def __call__(self, prediction: Prediction, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The batch's mean of the weighted sum, and of each term unweighted; all scalars."""

@@ -14,12 +14,14 @@ from torch import Tensor
 
 import gonkit
 from gonkit.checkpoint import read_tensors, write_tensors
+from gonkit.evaluation import Figures
 from gonkit.gon import GON
 from gonkit.latents import slerp
 from gonkit.priors import Mixture, Prior
 from gonkit.recipe import Recipe, parse_recipe
 from gonkit.signal import Batch, Sample, Signal, SignalError
 from gonkit.siren import Siren
+from gonkit.tiles import Sink, reconstruct
 
 MODEL_FILE = "model.safetensors"
 
@@ -136,7 +138,55 @@ class Model:
 
     def decode(self, latent: Tensor, resolution: int | None = None, chunk: int = 1 << 16) -> list[Any]:
         """Natural objects of latent (B, K) at a resolution; `chunk` points are computed at once."""
-        return [self.signal.render(values, resolution) for values in self.values(latent, resolution, chunk)]
+        return self.signal.things(self.values(latent, resolution, chunk), resolution)
+
+    def reconstruct(
+        self,
+        path: str | Path,
+        stem: str | Path,
+        *,
+        resolution: int | None = None,
+        scaled: bool = False,
+        overlap: float = 0.5,
+        chunk: int = 1 << 16,
+        suffix: str | None = None,
+    ) -> tuple[Path, dict[str, float]]:
+        """A file of any size encoded and decoded again, at its own size.
+
+        What is larger than the training size is tiled into overlapping windows of that size, a latent
+        each; see `gonkit.tiles.reconstruct`.
+
+        Args:
+            path: what to read.
+            stem: what to write, without a suffix.
+            resolution: other than the file's own.
+            scaled: bring the file to the training size first, as training did, for one latent.
+            overlap: share of a window that the next one covers again, from 0 to below 1.
+            chunk: points decoded at once.
+            suffix: of the file written, one of the signal type's; None for its usual one.
+
+        Returns:
+            The file written, and figures at the file's own resolution.
+
+        Raises:
+            SignalError: a file that cannot be read.
+        """
+        path, stem = Path(path), Path(stem)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        whole = None if scaled else self.signal.open(path)
+        if whole is not None:
+
+            def sink(resolution: int) -> Sink:
+                return self.signal.create(stem, whole, resolution, suffix)
+
+            return reconstruct(self.gon, self.signal, whole, sink, resolution, overlap=overlap, chunk=chunk)
+        batch = self.read([path])
+        latent = self.encode(batch)
+        figures = Figures(self.signal)
+        seen = self.gon.decode(latent.to(self.device), batch.coords.to(self.device), chunk=chunk)
+        figures.add(seen.cpu(), batch)
+        (thing,) = self.decode(latent, resolution, chunk)
+        return self.signal.save(thing, stem, suffix), figures.summary()
 
     def sample(
         self, count: int = 1, *, resolution: int | None = None, seed: int = 0, temperature: float = 1.0

@@ -142,7 +142,8 @@ class Recipe(Settings):
             SignalError: no loss of such a name.
             ValueError: losses that do not go together.
         """
-        return Objective.named(self.loss.inner or self.signal.inner, self.loss.outer or self.signal.outer)
+        signal = self.signal
+        return Objective.named(self.loss.inner or signal.inner, self.loss.outer or signal.outer, signal.losses())
 
     def toml(self) -> str:
         """The recipe with all defaults filled in, as TOML."""

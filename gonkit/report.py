@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["write_report"]
+__all__ = ["Section", "write_report"]
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gonkit.checkpoint import write_atomically
@@ -16,7 +17,10 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse } td, th { padding: .2rem 1rem .2rem 0; text-align: right }
 td:first-child, th:first-child { text-align: left } th { border-bottom: 1px solid #888 }
-img { max-width: 100%; image-rendering: pixelated } figure { margin: 1rem 0 } .files img { height: 4rem }
+img { max-width: 100%; image-rendering: pixelated }
+.files { display: flex; flex-wrap: wrap; gap: .5rem }
+.files figure { margin: 0; width: 9rem; font-size: .75rem; overflow-wrap: anywhere } .files img { height: 4rem }
+.files audio { width: 9rem }
 svg { width: 100%; height: auto } pre { background: #f4f4f4; padding: 1rem; overflow: auto }
 """
 CURVES = {
@@ -27,12 +31,26 @@ CURVES = {
 COLOURS = ("#1f6fb4", "#d1601f")
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        title: over it.
+        sheet: a picture of everything.
+        files: single objects with what to say of each, shown as the signal type shows them.
+    """
+
+    title: str
+    sheet: Path
+    files: list[tuple[Path, str]] = field(default_factory=list)
+
+
 def write_report(
     folder: Path,
     recipe: Recipe,
     evaluation: Mapping[str, float],
-    sheets: Sequence[tuple[str, Path]],
-    files: Sequence[Path],
+    sections: Sequence[Section],
     notes: Sequence[str] = (),
 ) -> Path:
     """Writes the page.
@@ -41,20 +59,20 @@ def write_report(
         folder: of the run.
         recipe: what was trained.
         evaluation: figures on the test signals; those of a baseline begin with `pca_`.
-        sheets: titles and pictures.
-        files: single objects, shown as the signal type shows them.
+        sections: objects to show.
         notes: what else a reader must know.
     """
     name = html.escape(recipe.name)
     parts = [f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{name}</title><style>{STYLE}</style>"]
     parts += [f"<h1>{name}</h1>", _table(evaluation)]
     parts += [f"<p>{html.escape(note)}</p>" for note in notes]
-    for title, path in sheets:
-        source = html.escape(path.relative_to(folder).as_posix())
-        caption = html.escape(title)
-        parts.append(f"<figure><figcaption>{caption}</figcaption><img src='{source}' alt='{caption}'></figure>")
-    shown = " ".join(recipe.signal.html(path.relative_to(folder).as_posix()) for path in files)
-    parts.append(f"<h2>Samples, one file each</h2><div class='files'>{shown}</div>" if files else "")
+    for section in sections:
+        source, title = html.escape(section.sheet.relative_to(folder).as_posix()), html.escape(section.title)
+        parts.append(f"<h2>{title}</h2><img src='{source}' alt='{title}'><div class='files'>")
+        for path, said in section.files:
+            shown = recipe.signal.html(path.relative_to(folder).as_posix())
+            parts.append(f"<figure>{shown}<figcaption>{html.escape(said)}</figcaption></figure>")
+        parts.append("</div>")
     lines = read_metrics(folder)
     for title, names in CURVES.items():
         curves = {n: [(line["step"], line[n]) for line in lines if n in line] for n in names}

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from torch.utils.tensorboard.writer import SummaryWriter
 
+    from gonkit.losses import Loss
+    from gonkit.tiles import Sink, Whole
+
 Split = Literal["train", "val", "test"]
 
 
@@ -296,6 +299,8 @@ class Signal(Settings, ABC):
         coord_dim: D.
         source_channels: S, 0 for none.
         value_range: lowest and highest value, from which PSNR takes its peak.
+        suffixes: of the files that `save` can write, the usual one first.
+        pictured: whether `picture` shows all there is to an object; if not, the report shows files too.
         inner: name of the default inner loss.
         outer: names and weights of the default outer terms.
     """
@@ -306,6 +311,8 @@ class Signal(Settings, ABC):
     coord_dim: ClassVar[int]
     source_channels: ClassVar[int] = 0
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    suffixes: ClassVar[tuple[str, ...]] = (".png",)
+    pictured: ClassVar[bool] = True
     inner: ClassVar[str] = "mse"
     outer: ClassVar[Mapping[str, float]] = {"mse": 1.0}
 
@@ -324,19 +331,46 @@ class Signal(Settings, ABC):
 
     @abstractmethod
     def render(self, values: Tensor, resolution: int | None = None) -> Any:
-        """The natural object of one decoded signal, values (P, C) at `coords(resolution)`."""
+        """The natural object of one decoded signal, values (*grid, C) at `coords(resolution)`."""
 
     @abstractmethod
     def picture(self, thing: Any) -> Picture:
         """A PIL picture by which a natural object can be recognised; of one size for one resolution."""
 
+    def grid(self, resolution: int | None = None) -> tuple[int, ...]:
+        """Points along each axis of `coords(resolution)`, the last axis fastest; (P,) where they have no rows."""
+        return (len(self.coords(resolution)),)
+
+    def things(self, values: Tensor, resolution: int | None = None) -> list[Any]:
+        """The natural objects of decoded signals (B, P, C)."""
+        grid = self.grid(resolution)
+        return [self.render(one.unflatten(0, grid), resolution) for one in values.cpu()]
+
     def load(self, path: Path) -> Sample:
-        """Reads one file of a user's as a signal."""
+        """Reads one file of a user's as one signal of the training size.
+
+        Raises:
+            SignalError: it cannot be read.
+        """
         raise SignalError(f"{path}: {type(self).__name__} signals are not read from files")
 
-    def save(self, thing: Any, stem: Path) -> Path:
-        """Writes a natural object to `stem` with the suffix that suits it; returns the file's path."""
-        path = stem.with_suffix(".png")
+    def open(self, path: Path) -> Whole | None:
+        """A file of any size at its full extent, to be encoded window by window; None where `load` is all there is.
+
+        Raises:
+            SignalError: it cannot be read.
+        """
+        return None
+
+    def create(self, stem: Path, whole: Whole, resolution: int, suffix: str | None = None) -> Sink:
+        """Where the reconstruction of `whole` at a resolution is written to, stretch by stretch."""
+        from gonkit.tiles import Gathered
+
+        return Gathered(self, stem, resolution, suffix)
+
+    def save(self, thing: Any, stem: Path, suffix: str | None = None) -> Path:
+        """Writes a natural object to `stem` with a suffix of `suffixes`, by default the first; returns the path."""
+        path = stem.with_name(stem.name + (suffix or self.suffixes[0]))
         self.picture(thing).save(path)
         return path
 
@@ -347,8 +381,15 @@ class Signal(Settings, ABC):
         """How the report shows a file that `save` wrote."""
         return f'<img src="{path}" alt="{path}">'
 
+    def losses(self) -> Mapping[str, Loss]:
+        """Losses of its own by the name that a recipe gives them, beyond those of `gonkit.losses`."""
+        return {}
+
     def metrics(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor]]:
-        """Figures beyond mse and psnr: functions of prediction and values, both (B, P, C), giving (B,)."""
+        """Figures beyond mse, psnr and snr: functions of prediction and values, both (B, *grid, C), giving (B,).
+
+        The grid may be larger than the training one, where a whole file is judged.
+        """
         return {}
 
     def absolute(self) -> Self:

@@ -80,8 +80,9 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
         for step in range(done + 1, settings.steps + 1):
             # Draw signals and points
             batch = gon.standardised(train.batch(draws.signals(step)).to(device))
-            observed = batch.at(draws.points("inner", step, points, recipe.latent.points))
-            target = batch.at(draws.points("outer", step, points, settings.points))
+            inner = draws.points("inner", step, points, recipe.latent.points, objective.inner.consecutive)
+            outer = draws.points("outer", step, points, settings.points, objective.consecutive)
+            observed, target = batch.at(inner), batch.at(outer)
 
             # Encode by the origin's gradient, decode, compare
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):

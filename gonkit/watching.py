@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ["batch_psnr", "show_progress", "validate"]
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -55,22 +57,22 @@ def show_progress(gon: GON, signal: Signal, train: SignalSet, watched: Batch, st
     latent = gon.encode(shown)
     tracker.histograms(step, gon.encode(watched))
 
-    def things(latent: Tensor, source: Tensor | None = None) -> list[object]:
-        return [signal.render(values.cpu()) for values in gon.decode(latent, grid, source)]
+    def decoded(latent: Tensor, source: Tensor | None = None) -> list[Any]:
+        return signal.things(gon.decode(latent, grid, source))
 
     rows, titles = [], []
     if shown.shared and shown.mask is None:
-        rows.append([signal.render(values.cpu()) for values in shown.values])
+        rows.append(signal.things(shown.values))
         titles.append("original")
     if shown.shared:
-        rows.append(things(latent, shown.source))
+        rows.append(decoded(latent, shown.source))
         titles.append("reconstruction")
         tracker.objects(step, "pictures/reconstructions", rows, titles)
     if signal.source_channels:
         return
     prior = fit_normal(gon.encode(train.evenly(PRIOR_LATENTS).to(device)))
     drawn = prior.sample(4 * SHOWN).to(device)
-    tracker.objects(step, "pictures/samples", [things(part) for part in drawn.split(SHOWN)])
+    tracker.objects(step, "pictures/samples", [decoded(part) for part in drawn.split(SHOWN)])
     if len(latent) > 1:
         path = slerp(latent[0], latent[1], torch.linspace(0, 1, SHOWN, device=device))
-        tracker.objects(step, "pictures/interpolation", [things(path)])
+        tracker.objects(step, "pictures/interpolation", [decoded(path)])

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gonkit.metrics import ssim
 from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, Split, split_indices
+from gonkit.tiles import Whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 DIGITS_SIZE = 8
@@ -31,6 +32,7 @@ class Image(Signal):
     """Square images with values in [0, 1] at pixel *centres*: c = (row, column), (i + ½)·2/size − 1."""
 
     coord_dim: ClassVar[int] = 2
+    suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".webp")
 
     data: str = "digits"
     """"digits" (1,797 of 8×8, embedded), "mnist", "fashion", "cifar10", or a folder of pictures."""
@@ -67,26 +69,34 @@ class Image(Signal):
         axis = (torch.arange(size) + 0.5) * (2 / size) - 1
         return rearrange(torch.stack(torch.meshgrid(axis, axis, indexing="ij")), "d h w -> (h w) d")
 
+    def grid(self, resolution: int | None = None) -> tuple[int, int]:
+        return (resolution or self.side,) * 2
+
     def dataset(self, split: Split) -> Resident:
         if self.data == "digits":
             return self._digits(split)
         return self._public(split) if self.data in PUBLIC else self._folder(split)
 
     def render(self, values: Tensor, resolution: int | None = None) -> pillow.Image:
-        size = resolution or self.side
-        eight = values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
-        return _to_pillow(rearrange(eight, "(h w) c -> h w c", h=size, w=size).numpy())
+        return _to_pillow(values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy())
 
     def picture(self, thing: pillow.Image) -> pillow.Image:
         return thing
 
     def load(self, path: Path) -> Sample:
-        return Sample(self._values(self._read(path)), name=path.stem)
+        return Sample(self._values(self._squared(self._read(path))), name=path.stem)
+
+    def open(self, path: Path) -> _Picture:
+        return _Picture(self, path)
+
+    def save(self, thing: pillow.Image, stem: Path, suffix: str | None = None) -> Path:
+        path = stem.with_name(stem.name + (suffix or self.suffixes[0]))
+        thing.save(path, quality=95)
+        return path
 
     def metrics(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor]]:
         def structural(prediction: Tensor, values: Tensor) -> Tensor:
-            shape = {"h": self.side, "w": self.side}
-            x, y = (rearrange(t, "b (h w) c -> b c h w", **shape) for t in (prediction, values))
+            x, y = (rearrange(t, "b h w c -> b c h w") for t in (prediction, values))
             return ssim(x, y, span=1.0)
 
         return {"ssim": structural}
@@ -156,17 +166,20 @@ class Image(Signal):
         return sorted({parts[0] for parts in inside}) if all(len(parts) > 1 for parts in inside) else []
 
     def _read(self, path: Path) -> pillow.Image:
-        """A picture, upright, square and of the right size and colour."""
+        """A picture, upright and of the right colour."""
         try:
             with warnings.catch_warnings(action="ignore"), pillow.open(path) as opened:
-                return self._squared(ImageOps.exif_transpose(opened))
+                return self._coloured(ImageOps.exif_transpose(opened))
         except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
             raise SignalError(f"{path}: cannot be read as a picture: {error}") from None
 
-    def _squared(self, picture: pillow.Image) -> pillow.Image:
+    def _coloured(self, picture: pillow.Image) -> pillow.Image:
         if picture.mode in ("I;16", "I"):  # sixteen bits: Pillow would clip them at 255
             picture = pillow.fromarray((numpy.asarray(picture).astype(numpy.float32) / 257).round().astype(numpy.uint8))
-        picture = picture.convert({1: "L", 3: "RGB"}[self.channels])
+        return picture.convert({1: "L", 3: "RGB"}[self.channels])
+
+    def _squared(self, picture: pillow.Image) -> pillow.Image:
+        picture = self._coloured(picture)
         size = (self.side, self.side)
         if picture.size == size:
             return picture
@@ -188,6 +201,21 @@ class Image(Signal):
         return Resident(Batch(self.coords(), values, label=labels), names, note)
 
 
+class _Picture(Whole):
+    """A picture of any size, rows first."""
+
+    def __init__(self, signal: Image, path: Path) -> None:
+        plane = numpy.array(signal._read(path))
+        self.values = torch.from_numpy(plane.reshape(*plane.shape[:2], signal.channels))
+        self.shape = tuple(self.values.shape[:2])
+        self.resolution = signal.side
+        self.row = 0
+
+    def read(self, count: int) -> Tensor:
+        self.row += count
+        return self.values[self.row - count : self.row].float().div(255).unsqueeze(0)
+
+
 @lru_cache(maxsize=1)  # the three splits of a folder come from one reading of it
 def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[Path], list[pillow.Image], list[str]]:
     """What could be read, and messages on what could not."""
@@ -196,7 +224,7 @@ def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[Path], list[
     bad: list[str] = []
     for path in paths:
         try:
-            pictures.append(signal._read(path))
+            pictures.append(signal._squared(signal._read(path)))
             good.append(path)
         except SignalError as error:
             bad.append(str(error))

@@ -47,7 +47,7 @@ def test_reconstruct_reads_pictures_and_gives_figures(
     Image.new("RGB", (30, 20), (200, 90, 10)).save(own)
     assert main(["reconstruct", str(trained), str(own), "--json", "--out", str(tmp_path / "out")]) == 0
     figures = json.loads(capsys.readouterr().out)[str(own)]
-    assert Image.open(figures["file"]).size == (8, 8)
+    assert Image.open(figures["file"]).size == (30, 20)
     assert figures["psnr"] > 0
 
 

@@ -170,4 +170,4 @@ def test_mnist_itself() -> None:
     test = signal.dataset("test").data
     assert test.values.shape == (10_000, 784, 1)
     assert abs(test.values.mean().item() - 0.1325) < 1e-3  # of the 10,000 test pictures
-    assert signal.metrics()["ssim"](test.values[:8], test.values[:8]).tolist() == pytest.approx([1.0] * 8)
+    assert signal.metrics()["ssim"](*[test.values[:8].unflatten(1, signal.grid())] * 2).tolist() == pytest.approx([1.0] * 8)

@@ -1,0 +1,361 @@
+"""Audio: samples of sound over time, as short clips of one latent each or as windows of long recordings."""
+
+from __future__ import annotations
+
+__all__ = ["Audio", "Sound"]
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+import numpy
+import torch
+from PIL import Image as pillow
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from gonkit.losses import LogMel, Loss
+from gonkit.metrics import log_spectral_distance, magnitudes, si_sdr
+from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, Split, split_indices
+from gonkit.tiles import window_starts
+from signals.audiofile import SUFFIXES, AudioFile, AudioSink, read_audio, write_audio
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+PUBLIC = ("speechcommands", "yesno")
+MATERIALS = ("nylon string", "steel string", "rosewood bar", "aluminium bar", "glass bar")
+LOWEST = 110.0  # Hz, of the embedded family
+SEMITONES = 25
+TOUCHES = 8  # where and how hard a string or bar is struck
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Samples (T, channels), full scale at ±1, and their number per second."""
+
+    samples: Tensor
+    rate: int
+
+
+class Audio(Signal):
+    """Mono sound with values in [-1, 1], full scale, at c = 2·i/length − 1: the time at which sample i is taken."""
+
+    coord_dim: ClassVar[int] = 1
+    value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".float.wav")
+    pictured: ClassVar[bool] = False
+
+    data: str = "plucks"
+    """"plucks" (1,000 strings and bars, embedded), "speechcommands", "yesno", or a folder of recordings."""
+    root: str = "data"
+    """Where public data sets lie, as torchaudio lays them out."""
+    download: bool = False
+    """Fetch a public data set that is not there."""
+    rate: Annotated[int, Field(ge=100, le=768_000)] = 8000
+    """Samples per second; recordings of other rates are resampled."""
+    length: Annotated[int, Field(ge=16)] = 4000
+    """Samples of one signal."""
+    windows: bool = False
+    """Tile recordings into windows that overlap by half, a latent each. Otherwise each recording is one
+    signal: its beginning, with silence after it where it is shorter."""
+    pattern: str | None = None
+    """How file names are read, as in "{label}_{speaker}_{take}"; `label` gives classes. None: sub-folders do."""
+    test: dict[str, list[str]] = Field(default_factory=dict)
+    """Recordings held out to test, by a part of the pattern, as in { speaker = ["ann"] }; empty for any tenth."""
+    skip_bad: bool = False
+    """Leave out recordings that cannot be used, and say how many."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _readable(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            names = re.findall(r"\{(.*?)\}", pattern)
+            if not names or len(set(names)) < len(names) or not all(name.isidentifier() for name in names):
+                raise ValueError(f'got {pattern!r}; expected different names in braces, as in "{{label}}_{{take}}"')
+        return pattern
+
+    @property
+    def channels(self) -> int:
+        return 1
+
+    def absolute(self) -> Self:
+        named = self.data == "plucks" or self.data in PUBLIC
+        paths = {"root": str(Path(self.root).resolve())}
+        return self.model_copy(update=paths if named else paths | {"data": str(Path(self.data).resolve())})
+
+    def grid(self, resolution: int | None = None) -> tuple[int]:
+        """Samples of `length` samples' time, at `resolution` samples per second."""
+        return (self.length * (resolution or self.rate) // self.rate,)
+
+    def coords(self, resolution: int | None = None) -> Tensor:
+        (count,) = self.grid(resolution)
+        seconds = torch.arange(count, dtype=torch.float64) / (resolution or self.rate)
+        return (seconds * (2 * self.rate / self.length) - 1).float().unsqueeze(1)
+
+    def dataset(self, split: Split) -> Resident:
+        if self.data == "plucks":
+            return self._plucks(split)
+        paths, fixed = self._public() if self.data in PUBLIC else self._folder()
+        recordings, note = self._recordings(paths)
+        chosen = [recordings[i] for i in self._split(recordings, split, fixed)]
+        labels = self._labels(recordings)
+        parts: list[Tensor] = []
+        names: list[str] = []
+        classes: list[int] = []
+        for recording in chosen:
+            cut = self._cut(recording.samples)
+            parts += cut.values()
+            names += [f"{recording.path}{f' at {start / self.rate:.3f} s' if self.windows else ''}" for start in cut]
+            classes += [labels[recording.path]] * len(cut) if labels else []
+        label = torch.tensor(classes) if labels else None
+        return Resident(Batch(self.coords(), torch.stack(parts).unsqueeze(-1), label=label), names, note)
+
+    def render(self, values: Tensor, resolution: int | None = None) -> Sound:
+        return Sound(values.float().cpu(), resolution or self.rate)
+
+    def picture(self, thing: Sound) -> pillow.Image:
+        """A spectrogram of 160×96: time to the right, frequency upwards, 80 dB from black to yellow."""
+        spectrum = magnitudes(thing.samples.mT[:1].contiguous(), 256)[0]  # (frequencies, frames)
+        level = 20 * torch.log10(spectrum.clamp_min(1e-9))
+        shade = ((level - level.max()) / 80 + 1).clamp(0, 1).flip(0)
+        return _coloured(shade.numpy()).resize((160, 96), pillow.Resampling.BILINEAR)
+
+    def load(self, path: Path) -> Sample:
+        samples = read_audio(path, self.rate)
+        return Sample(self._clip(samples).unsqueeze(-1), name=path.stem)
+
+    def open(self, path: Path) -> AudioFile:
+        return AudioFile(path)
+
+    def create(self, stem: Path, whole: AudioFile, resolution: int, suffix: str | None = None) -> AudioSink:  # type: ignore[override]
+        return AudioSink(stem.with_name(stem.name + (suffix or self.suffixes[0])), resolution, whole.tracks)
+
+    def save(self, thing: Sound, stem: Path, suffix: str | None = None) -> Path:
+        path = stem.with_name(stem.name + (suffix or self.suffixes[0]))
+        write_audio(path, thing.samples, thing.rate)
+        return path
+
+    def log(self, writer: SummaryWriter, tag: str, thing: Sound, step: int) -> None:
+        peak = max(1.0, thing.samples.abs().max().item())
+        writer.add_audio(tag, thing.samples.mT / peak, step, sample_rate=thing.rate)
+
+    def html(self, path: str) -> str:
+        return f'<audio controls preload="none" src="{path}"></audio>'
+
+    def losses(self) -> Mapping[str, Loss]:
+        return {"log_mel": LogMel(self.rate)}
+
+    def metrics(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor]]:
+        def mono(metric: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+            return lambda prediction, values: metric(prediction.squeeze(-1), values.squeeze(-1))
+
+        return {"si_sdr": mono(si_sdr), "lsd": mono(log_spectral_distance)}
+
+    def _clip(self, samples: Tensor) -> Tensor:
+        """The first `length` samples, with silence after them where there are fewer."""
+        return torch.nn.functional.pad(samples[: self.length], (0, max(0, self.length - len(samples))))
+
+    def _cut(self, samples: Tensor) -> dict[int, Tensor]:
+        """The signals of a recording, by where they begin."""
+        starts = window_starts(len(samples), self.length) if self.windows else [0]
+        return {start: self._clip(samples[start:]) for start in starts}
+
+    def _folder(self) -> tuple[list[Path], dict[Path, Split]]:
+        folder = Path(self.data)
+        if not folder.is_dir():
+            raise SignalError(
+                f"{folder}: no such folder; signal.data must be plucks, {', '.join(PUBLIC)} or a folder of recordings"
+            )
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if not paths:
+            raise SignalError(f"{folder}: no recordings in it or below ({', '.join(sorted(SUFFIXES))})")
+        return paths, {}
+
+    def _public(self) -> tuple[list[Path], dict[Path, Split]]:
+        """Files of a public data set, and the splits that it comes with."""
+        from torchaudio import datasets
+
+        root = Path(self.root)
+        try:
+            if self.data == "yesno":
+                root.mkdir(parents=True, exist_ok=True) if self.download else None
+                datasets.YESNO(root, download=self.download)
+                return sorted((root / "waves_yesno").glob("*.wav")), {}
+            root.mkdir(parents=True, exist_ok=True) if self.download else None
+            paths: dict[Path, Split] = {}
+            for subset, split in (("training", "train"), ("validation", "val"), ("testing", "test")):
+                found = datasets.SPEECHCOMMANDS(root, download=self.download, subset=subset)
+                paths |= {root / found.get_metadata(i)[0]: split for i in range(len(found))}
+        except (RuntimeError, OSError):
+            raise SignalError(
+                f"{self.data} is not in {root.resolve()}, laid out as torchaudio does; set signal.root to the "
+                "folder where it is, or signal.download = true to fetch it"
+            ) from None
+        return sorted(paths), paths
+
+    def _recordings(self, paths: Sequence[Path]) -> tuple[list[_Recording], str]:
+        """What can be used of the files, and a note on what cannot."""
+        good, bad = [], []
+        for path, samples in zip(paths, _read_all(tuple(paths), self.rate), strict=True):
+            try:
+                if isinstance(samples, SignalError):
+                    raise samples
+                good.append(_Recording(path, samples, self._parts(path)))
+            except SignalError as error:
+                bad.append(str(error))
+        if bad and not self.skip_bad:
+            listed = "\n  ".join(bad[:10] + ([f"and {len(bad) - 10} more"] if len(bad) > 10 else []))
+            raise SignalError(
+                f"{len(bad)} of {len(paths)} recordings cannot be used; --skip-bad (signal.skip_bad = true) goes on "
+                f"without them\n  {listed}"
+            )
+        return good, f"{len(bad)} of {len(paths)} recordings could not be used and were left out" if bad else ""
+
+    def _split(self, recordings: Sequence[_Recording], split: Split, fixed: Mapping[Path, Split]) -> list[int]:
+        """Which recordings belong to a split."""
+        everything = range(len(recordings))
+        if fixed:
+            return [i for i in everything if fixed[recordings[i].path] == split]
+        if not self.test:
+            try:
+                return split_indices(len(recordings), split).tolist()
+            except SignalError as error:
+                raise SignalError(f"{self.data}: {error}") from None
+        held = [i for i in everything if any(recordings[i].parts.get(k) in v for k, v in self.test.items())]
+        rest = sorted(set(everything) - set(held))
+        if not held or len(rest) < 2:
+            raise SignalError(
+                f"signal.test = {self.test} holds out {len(held)} of {len(recordings)} recordings; at least one must "
+                "be held out and two left. The parts of the first file's name are " + str(recordings[0].parts)
+            )
+        if split == "test":
+            return held
+        chosen = split_indices(max(3, len(rest)), "val").tolist()
+        validation = {rest[i] for i in chosen if i < len(rest)} or {rest[0]}
+        return [i for i in rest if (i in validation) == (split == "val")]
+
+    def _labels(self, recordings: Sequence[_Recording]) -> dict[Path, int]:
+        """Class numbers by file, from the pattern or from sub-folders; empty where there are none."""
+        named = {recording.path: recording.parts.get("label", "") for recording in recordings}
+        if not all(named.values()):
+            return {}
+        classes = sorted(set(named.values()))
+        return {path: classes.index(name) for path, name in named.items()}
+
+    def _parts(self, path: Path) -> dict[str, str]:
+        """What a file's name says."""
+        if self.pattern is None:
+            inside = path.relative_to(self.data if self.data not in PUBLIC else self.root).parts
+            return {"label": path.parent.name} if len(inside) > 1 and self.data != "yesno" else {}
+        pieces = re.split(r"\{(.*?)\}", self.pattern)
+        expression = "".join(f"(?P<{p}>.+?)" if i % 2 else re.escape(p) for i, p in enumerate(pieces))
+        found = re.fullmatch(expression, path.stem)
+        if found is None:
+            raise SignalError(f"{path}: its name does not read as signal.pattern = {self.pattern!r}")
+        return found.groupdict()
+
+    def _plucks(self, split: Split) -> Resident:
+        clips, labels = _plucks(self.rate, self.length)
+        index = split_indices(len(clips), split)
+        names = [_pluck_name(int(i)) for i in index]
+        return Resident(Batch(self.coords(), clips[index].unsqueeze(-1), label=labels[index]), names)
+
+
+@dataclass(frozen=True)
+class _Recording:
+    path: Path
+    samples: Tensor  # (T,) at the training rate
+    parts: Mapping[str, str]
+
+
+@lru_cache(maxsize=1)  # the three splits come from one reading
+def _read_all(paths: tuple[Path, ...], rate: int) -> list[Tensor | SignalError]:
+    """Samples of each file, or why there are none."""
+
+    def read(path: Path) -> Tensor | SignalError:
+        try:
+            return read_audio(path, rate)
+        except SignalError as error:
+            return error
+
+    return [read(path) for path in paths]
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What vibrates.
+
+    Attributes:
+        ratios: of partials to the lowest.
+        seconds: that 220 Hz takes to fade to 1/e.
+        damping: power of frequency that fading goes with.
+        fall: power of frequency that amplitudes fall with.
+    """
+
+    ratios: tuple[float, ...]
+    seconds: float
+    damping: float
+    fall: float
+
+
+def _string(stiffness: float) -> tuple[float, ...]:
+    """Partials of a stiff string, n √(1 + B n²): Fletcher & Rossing, The Physics of Musical Instruments, 2.18."""
+    return tuple(n * math.sqrt(1 + stiffness * n * n) for n in range(1, 40))
+
+
+BODIES = (
+    _Body(_string(5e-5), 0.5, 0.9, 1.6),
+    _Body(_string(2e-4), 0.9, 0.5, 1.0),
+    _Body((1, 3.93, 9.24), 0.12, 1.0, 1.2),  # undercut as marimba bars are
+    _Body((1, 3.99, 10.65), 1.2, 0.7, 1.0),  # and as vibraphone bars are
+    _Body((1, 2.756, 5.404, 8.933), 0.35, 0.8, 0.6),  # a free bar of even thickness
+)
+
+
+@lru_cache(maxsize=1)
+def _plucks(rate: int, length: int) -> tuple[Tensor, Tensor]:
+    """The embedded family: (1000, length) at `rate`, and (1000,) materials.
+
+    Sums of decaying partials that begin at zero: every pitch of two octaves, by material and touch.
+    """
+    seconds = torch.arange(length, dtype=torch.float64) / rate
+    clips, labels = [], []
+    for number in range(len(MATERIALS) * SEMITONES * TOUCHES):
+        material, pitch, touch = _pluck_place(number)
+        body, force = BODIES[material], (touch + 0.5) / TOUCHES
+        ratio = torch.tensor(body.ratios, dtype=torch.float64)
+        frequency = LOWEST * 2 ** (pitch / 12) * ratio
+        amplitude = ratio ** (-body.fall * (1.4 - 0.8 * force))
+        if len(body.ratios) > 10:  # a string, plucked at a share of its length
+            amplitude = amplitude * torch.sin(math.pi * torch.arange(1, len(ratio) + 1) * (0.08 + 0.3 * force))
+        amplitude = amplitude * (frequency < 0.45 * rate)
+        fading = torch.exp(-seconds * ((frequency / 220) ** body.damping / body.seconds).unsqueeze(1))
+        clip = (amplitude.unsqueeze(1) * fading * torch.sin(2 * math.pi * frequency.unsqueeze(1) * seconds)).sum(0)
+        clips.append((0.8 * clip / clip.abs().max()).float())
+        labels.append(material)
+    return torch.stack(clips), torch.tensor(labels)
+
+
+def _pluck_place(number: int) -> tuple[int, int, int]:
+    """Material, semitone and touch."""
+    number, touch = divmod(number, TOUCHES)
+    return *divmod(number, SEMITONES), touch
+
+
+def _pluck_name(number: int) -> str:
+    material, pitch, touch = _pluck_place(number)
+    return f"{MATERIALS[material]}, {LOWEST * 2 ** (pitch / 12):.0f} Hz, touch {touch + 1}"
+
+
+def _coloured(shade: numpy.ndarray) -> pillow.Image:
+    """(H, W) from 0 to 1 as black, purple, red, yellow and white, each lighter than the one before."""
+    anchors = numpy.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], float)
+    places = numpy.linspace(0, 1, len(anchors))
+    return pillow.fromarray(
+        numpy.stack([numpy.interp(shade, places, anchors[:, c]) for c in range(3)], -1).round().astype(numpy.uint8)
+    )
