@@ -6,6 +6,7 @@ __all__ = ["main"]
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -167,7 +168,7 @@ def _reconstruct(options: argparse.Namespace) -> None:
         if not options.json:
             print(f"{path} → {written}  " + "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
     if options.json:
-        print(json.dumps(figures))
+        print(json.dumps(_finite(figures)))
     if bad:
         print(f"{bad} of {len(options.files)} files were left out", file=sys.stderr)
 
@@ -213,9 +214,16 @@ def _bench(options: argparse.Namespace) -> None:
         _print(bench_encode(shapes, options.rounds, device, options.signals), options.json)
 
 
+def _finite(figures: Any) -> Any:
+    """Figures as JSON can hold them: null for what is infinite or not a number."""
+    if isinstance(figures, Mapping):
+        return {name: _finite(value) for name, value in figures.items()}
+    return None if isinstance(figures, float) and not math.isfinite(figures) else figures
+
+
 def _print(figures: Mapping[str, float | None], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(figures))
+        print(json.dumps(_finite(figures)))
         return
     width = max(map(len, figures))
     for name, value in figures.items():

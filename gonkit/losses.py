@@ -104,6 +104,9 @@ class BCE(Pointwise):
         return chance * (1 - chance)
 
 
+TINY = 1e-12  # keeps the slope of a root finite
+
+
 class _Spectral(Loss):
     """Of short-time spectra along a one-dimensional grid; unobserved points count as zero in both."""
 
@@ -137,7 +140,7 @@ class STFT(_Spectral):
         for size in self.sizes:
             a, b = magnitudes(x, size), magnitudes(y, size)  # (B, C, frequencies, frames)
             apart, whole = (t.square().sum((-1, -2)) for t in (a - b, b))
-            convergence = ((apart + self.floor**2) / (whole + self.floor**2)).sqrt()
+            convergence = (apart / (whole + self.floor**2) + TINY).sqrt()
             logs = (_log(a, self.floor) - _log(b, self.floor)).abs().mean((-1, -2))
             parts.append((convergence + logs).mean(1))
         return torch.stack(parts).mean(0)

@@ -51,6 +51,10 @@ class Sink(ABC):
     def close(self) -> Path:
         """Completes the file, and says where it is."""
 
+    @abstractmethod
+    def discard(self) -> None:
+        """Leaves nothing behind, after a failure."""
+
 
 class Gathered(Sink):
     """Keeps everything until the end, and saves it as the signal type saves an object."""
@@ -65,6 +69,9 @@ class Gathered(Sink):
     def close(self) -> Path:
         (values,) = torch.cat(self.parts, 1)
         return self.signal.save(self.signal.render(values, self.resolution), self.stem, self.suffix)
+
+    def discard(self) -> None:
+        self.parts.clear()
 
 
 @torch.no_grad()
@@ -110,28 +117,32 @@ def reconstruct(
     out = sink(resolution or whole.resolution)
     held, first, read = torch.empty(0), 0, 0  # what is read but not yet finished, and where it begins
 
-    for index in range(0, len(starts[0]), rows_at_once):
-        # Read up to the last window's end
-        rows, later = starts[0][index:][:rows_at_once], starts[0][index + rows_at_once :]
-        until = min(rows[-1] + window[0], whole.shape[0])
-        fresh = whole.read(until - read)
-        held, read = torch.cat([held, fresh], 1) if held.numel() else fresh, until
+    try:
+        for index in range(0, len(starts[0]), rows_at_once):
+            # Read up to the last window's end
+            rows, later = starts[0][index:][:rows_at_once], starts[0][index + rows_at_once :]
+            until = min(rows[-1] + window[0], whole.shape[0])
+            fresh = whole.read(until - read)
+            held, read = torch.cat([held, fresh], 1) if held.numel() else fresh, until
 
-        # Encode and decode the windows
-        places = [(row, *side) for row in rows for side in sides]
-        values, mask = _cut(held, [(row - first, *side) for row, *side in places], window)
-        latent = gon.encode(Batch(coords, values, mask).to(device))
-        same.add(places, gon.decode(latent, coords, chunk=chunk).cpu())
-        if finer is not None:
-            finer.add(gon, places, latent, chunk)
+            # Encode and decode the windows
+            places = [(row, *side) for row in rows for side in sides]
+            values, mask = _cut(held, [(row - first, *side) for row, *side in places], window)
+            latent = gon.encode(Batch(coords, values, mask).to(device))
+            same.add(places, gon.decode(latent, coords, chunk=chunk).cpu())
+            if finer is not None:
+                finer.add(gon, places, latent, chunk)
 
-        # Write what no later window reaches
-        done = later[0] if later else read
-        finished = same.release(done)
-        compared.add(finished, held[:, : done - first])
-        out.write(finished if finer is None else finer.release(done))
-        held, first = held[:, done - first :], done
-    return out.close(), compared.summary()
+            # Write what no later window reaches
+            done = later[0] if later else read
+            finished = same.release(done)
+            compared.add(finished, held[:, : done - first])
+            out.write(finished if finer is None else finer.release(done))
+            held, first = held[:, done - first :], done
+        return out.close(), compared.summary()
+    except BaseException:
+        out.discard()
+        raise
 
 
 def window_starts(length: int, window: int, overlap: float = 0.5) -> list[int]:
@@ -176,7 +187,8 @@ class Compared:
         low, high = self.signal.value_range
         mse = self.error / self.count
         figures = {"mse": mse, "psnr": psnr(torch.tensor(mse), high - low).item()}
-        figures["snr"] = 10 * math.log10(self.power / self.error) if self.power and self.error else math.nan
+        power, error = torch.tensor([self.power, self.error], dtype=torch.float64)
+        figures["snr"] = (10 * torch.log10(power / error)).item()
         return figures | {name: total / self.weight for name, total in self.own.items()}
 
     def _gathered(self) -> tuple[Tensor, Tensor]:

@@ -190,7 +190,7 @@ class Audio(Signal):
             paths: dict[Path, Split] = {}
             for subset, split in (("training", "train"), ("validation", "val"), ("testing", "test")):
                 found = datasets.SPEECHCOMMANDS(root, download=self.download, subset=subset)
-                paths |= {root / found.get_metadata(i)[0]: split for i in range(len(found))}
+                paths |= {root / "SpeechCommands" / found.get_metadata(i)[0]: split for i in range(len(found))}
         except (RuntimeError, OSError):
             raise SignalError(
                 f"{self.data} is not in {root.resolve()}, laid out as torchaudio does; set signal.root to the "

@@ -120,6 +120,10 @@ class AudioSink(Sink):
         self.draft.unlink()
         return finished.replace(self.path)
 
+    def discard(self) -> None:
+        self.file.close()
+        self.draft.unlink(missing_ok=True)
+
     def _new(self, path: Path, form: str, subtype: str) -> soundfile.SoundFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return soundfile.SoundFile(path, "w", self.rate, self.channels, format=form, subtype=subtype)

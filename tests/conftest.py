@@ -11,6 +11,7 @@ import torch
 torch.set_num_threads(1)  # the networks of tests are too small to share out
 
 ROOT = Path(__file__).parent.parent
+DATA = ROOT.parent / "shared" / "data"  # real data, where a machine has it
 RECIPE = """
 name = "small"
 [signal]

@@ -37,3 +37,16 @@ def test_points_are_distinct_and_differ_by_step_and_purpose() -> None:
         assert not torch.equal(points, draws.points(stream, step, 50, 20))  # type: ignore[arg-type]
     assert draws.points("outer", 7, 50, None) is None
     assert draws.points("outer", 7, 50, 50) is None
+
+
+def test_consecutive_points_favour_no_inner_point_and_reach_both_ends() -> None:
+    draws = Draws(0, 10, 4)
+    drawn = torch.zeros(60)
+    for step in range(3000):
+        points = draws.points("outer", step, 60, 20, consecutive=True)
+        assert points is not None
+        assert points.diff().unique().tolist() == [1]
+        drawn[points] += 1
+    shares = drawn / 3000  # of 79 places to begin, 20 reach an inner point
+    assert shares[20:40].sub(20 / 79).abs().max() < 0.04
+    assert shares.min() > 20 / 79 - 0.04

@@ -14,9 +14,7 @@ from sklearn.datasets import load_digits
 from gonkit.run import main
 from gonkit.signal import SignalError
 from signals.image import Image
-from tests.conftest import RECIPE, ROOT
-
-SHARED = ROOT.parent / "shared" / "data"
+from tests.conftest import DATA, RECIPE
 
 
 def photograph(path: Path, size: tuple[int, int], mode: str = "RGB") -> None:
@@ -164,10 +162,12 @@ def test_cifar_is_read_where_torchvision_lays_it(tmp_path: Path) -> None:
     assert Image(data="cifar10").side == 32
 
 
-@pytest.mark.skipif(not (SHARED / "MNIST" / "raw").is_dir(), reason="MNIST is not beside the project")
+@pytest.mark.skipif(not (DATA / "MNIST" / "raw").is_dir(), reason="MNIST is not beside the project")
 def test_mnist_itself() -> None:
-    signal = Image(data="mnist", root=str(SHARED))
+    signal = Image(data="mnist", root=str(DATA))
     test = signal.dataset("test").data
     assert test.values.shape == (10_000, 784, 1)
     assert abs(test.values.mean().item() - 0.1325) < 1e-3  # of the 10,000 test pictures
-    assert signal.metrics()["ssim"](*[test.values[:8].unflatten(1, signal.grid())] * 2).tolist() == pytest.approx([1.0] * 8)
+    assert signal.metrics()["ssim"](*[test.values[:8].unflatten(1, signal.grid())] * 2).tolist() == pytest.approx(
+        [1.0] * 8
+    )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from gonkit.losses import BCE, L1, LOSSES, MSE, Huber, Objective, Pointwise, loss_named
+from gonkit.losses import BCE, L1, LOSSES, MSE, STFT, Huber, LogMel, Objective, Pointwise, loss_named
 from gonkit.signal import Batch, Prediction, SignalError
 
 POINTWISE = [MSE(), L1(), Huber(0.5), BCE()]
@@ -77,3 +77,44 @@ def test_names() -> None:
         loss_named("hubert")
     with pytest.raises(SignalError, match="must be a subclass of gonkit's Loss"):
         loss_named("gonkit.losses:Objective")
+
+
+SPECTRAL = [STFT(sizes=(16, 64)), LogMel(rate=8000, bands=10, size=64)]
+
+
+@pytest.mark.parametrize("loss", SPECTRAL, ids=lambda loss: type(loss).__name__)
+def test_spectral_losses_hear_what_differs_and_nothing_else(loss: STFT | LogMel) -> None:
+    time = torch.arange(200) / 8000
+    low, high = (torch.sin(6.283185 * hertz * time).view(1, 200, 1) for hertz in (440.0, 880.0))
+    batch = Batch(torch.linspace(-1, 1, 200).unsqueeze(1), torch.cat([low, low]))
+
+    def cost(values: torch.Tensor) -> torch.Tensor:
+        return loss(Prediction(values, torch.zeros(2, 1)), batch)
+
+    assert cost(torch.cat([low, low])).max() < 1e-5
+    assert cost(torch.cat([-low, -low])).max() < 1e-4  # the phase is not heard
+    quieter, other = cost(torch.cat([low / 2, high]))
+    assert 0 < quieter < other
+    masked = Batch(batch.coords, batch.values, torch.zeros(2, 200, dtype=torch.bool))
+    assert loss(Prediction(torch.cat([low, high]), torch.zeros(2, 1)), masked).max() < 1e-5
+
+
+@pytest.mark.parametrize("loss", SPECTRAL, ids=lambda loss: type(loss).__name__)
+def test_spectral_losses_can_be_differentiated_twice(loss: STFT | LogMel) -> None:
+    torch.manual_seed(0)
+    batch = Batch(torch.linspace(-1, 1, 40, dtype=torch.float64).unsqueeze(1), torch.randn(2, 40, 1).double())
+
+    def cost(values: torch.Tensor) -> torch.Tensor:
+        return loss(Prediction(values, torch.zeros(2, 1)), batch)
+
+    values = torch.randn(2, 40, 1, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(cost, values)
+    assert torch.autograd.gradgradcheck(cost, values)
+
+
+def test_a_signal_type_s_own_losses_are_found_by_name() -> None:
+    objective = Objective.named("mse", {"mse": 1.0, "log_mel": 0.5}, {"log_mel": LogMel(8000)})
+    assert objective.consecutive
+    assert not Objective.named("mse", {"mse": 1.0}).consecutive
+    with pytest.raises(SignalError, match="did you mean 'log_mel'"):
+        loss_named("logmel", {"log_mel": LogMel(8000)})

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio, signal_noise_ratio
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from gonkit.latents import slerp
-from gonkit.metrics import psnr, ssim
+from gonkit.metrics import log_spectral_distance, magnitudes, psnr, si_sdr, snr, ssim
 
 
 @pytest.mark.parametrize("span", [1.0, 2.0, 255.0])
@@ -65,3 +66,23 @@ def test_slerp_passes_through_lengths_evenly() -> None:
     path = slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0]), torch.tensor([0.5]))
     assert path[0].norm().item() == pytest.approx(2.0)
     assert math.degrees(math.atan2(path[0, 1].item(), path[0, 0].item())) == pytest.approx(45.0)
+
+
+def test_snr_and_si_sdr_against_torchmetrics() -> None:
+    x = torch.randn(6, 400)
+    y = 0.7 * x + 0.2 * torch.randn_like(x)
+    torch.testing.assert_close(snr(y, x), signal_noise_ratio(y, x), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(si_sdr(y, x), scale_invariant_signal_distortion_ratio(y, x), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(si_sdr(5 * y, x), si_sdr(y, x), atol=1e-4, rtol=1e-4)
+
+
+def test_log_spectral_distance_of_a_quieter_copy_is_the_difference_in_level() -> None:
+    x = torch.randn(3, 4000)
+    torch.testing.assert_close(log_spectral_distance(x / 10, x), torch.full((3,), 20.0), atol=1e-3, rtol=0)
+    assert log_spectral_distance(x, x).tolist() == [0, 0, 0]
+    assert log_spectral_distance(torch.zeros(1, 50), torch.zeros(1, 50)).item() == 0
+
+
+def test_white_noise_has_magnitude_one() -> None:
+    power = magnitudes(torch.randn(8, 20_000, generator=torch.Generator().manual_seed(0)), 256).square()
+    assert power[:, 2:-2, 4:-4].mean().item() == pytest.approx(1, abs=0.02)
