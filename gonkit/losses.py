@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["BCE", "L1", "MSE", "STFT", "Huber", "LogMel", "Loss", "Objective", "Pointwise", "loss_named"]
+__all__ = [
+    "BCE",
+    "L1",
+    "MSE",
+    "STFT",
+    "Huber",
+    "Loss",
+    "Objective",
+    "Pointwise",
+    "Spectral",
+    "log_floored",
+    "loss_named",
+]
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
 import torch
@@ -107,7 +117,7 @@ class BCE(Pointwise):
 TINY = 1e-12  # keeps the slope of a root finite
 
 
-class _Spectral(Loss):
+class Spectral(Loss):
     """Of short-time spectra along a one-dimensional grid; unobserved points count as zero in both."""
 
     consecutive: ClassVar[bool] = True
@@ -121,7 +131,7 @@ class _Spectral(Loss):
 
 
 @dataclass(frozen=True)
-class STFT(_Spectral):
+class STFT(Spectral):
     """Spectral convergence plus mean absolute difference of log magnitudes, mean over window sizes and channels.
 
     Yamamoto, Song & Kim, Parallel WaveGAN (2020), equations 4–6.
@@ -141,47 +151,14 @@ class STFT(_Spectral):
             a, b = magnitudes(x, size), magnitudes(y, size)  # (B, C, frequencies, frames)
             apart, whole = (t.square().sum((-1, -2)) for t in (a - b, b))
             convergence = (apart / (whole + self.floor**2) + TINY).sqrt()
-            logs = (_log(a, self.floor) - _log(b, self.floor)).abs().mean((-1, -2))
+            logs = (log_floored(a, self.floor) - log_floored(b, self.floor)).abs().mean((-1, -2))
             parts.append((convergence + logs).mean(1))
         return torch.stack(parts).mean(0)
 
 
-@dataclass(frozen=True)
-class LogMel(_Spectral):
-    """Mean absolute difference of log mel spectra.
-
-    Attributes:
-        rate: points per second.
-        bands: mel bands from 0 to half the rate, on the HTK scale.
-        size: of the window, in points.
-        floor: power below which bands count as equal, where white noise of deviation 1 has 1 in each bin.
-    """
-
-    rate: int
-    bands: int = 40
-    size: int = 512
-    floor: float = 1e-3
-
-    def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
-        x, y = self.pair(prediction, batch)
-        size = min(self.size, x.shape[-1])
-        bank = _mel_bank(size // 2 + 1, self.bands, self.rate).to(x)  # (frequencies, bands)
-        a, b = (_log(torch.einsum("bcft,fm->bcmt", magnitudes(t, size).square(), bank), self.floor) for t in (x, y))
-        return (a - b).abs().mean((1, 2, 3))
-
-
-def _log(values: Tensor, floor: float) -> Tensor:
+def log_floored(values: Tensor, floor: float) -> Tensor:
+    """Log max(values, floor)."""
     return values.clamp_min(floor).log()
-
-
-@lru_cache
-def _mel_bank(frequencies: int, bands: int, rate: int) -> Tensor:
-    """(frequencies, bands) triangles, without the bands that fall between two frequencies."""
-    from torchaudio.functional import melscale_fbanks
-
-    with warnings.catch_warnings(action="ignore"):
-        bank: Tensor = melscale_fbanks(frequencies, 0.0, rate / 2, bands, rate)
-    return bank[:, bank.sum(0) > 0]
 
 
 LOSSES: Mapping[str, type[Loss]] = {"mse": MSE, "l1": L1, "huber": Huber, "bce": BCE, "stft": STFT}

@@ -20,7 +20,7 @@ td:first-child, th:first-child { text-align: left } th { border-bottom: 1px soli
 img { max-width: 100%; image-rendering: pixelated }
 .files { display: flex; flex-wrap: wrap; gap: .5rem }
 .files figure { margin: 0; width: 9rem; font-size: .75rem; overflow-wrap: anywhere } .files img { height: 4rem }
-.files audio { width: 9rem }
+.files figure > * { max-width: 100% }
 svg { width: 100%; height: auto } pre { background: #f4f4f4; padding: 1rem; overflow: auto }
 """
 CURVES = {

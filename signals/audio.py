@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Audio", "Sound"]
+__all__ = ["Audio", "LogMel", "Sound"]
 
-import math
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,20 +18,17 @@ from PIL import Image as pillow
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from gonkit.losses import LogMel, Loss
+from gonkit.losses import Loss, Spectral, log_floored
 from gonkit.metrics import log_spectral_distance, magnitudes, si_sdr
-from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, Split, split_indices
+from gonkit.signal import Batch, Prediction, Resident, Sample, Signal, SignalError, Split, split_indices
 from gonkit.tiles import window_starts
 from signals.audiofile import SUFFIXES, AudioFile, AudioSink, read_audio, write_audio
+from signals.plucks import pluck_name, plucks
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
 
 PUBLIC = ("speechcommands", "yesno")
-MATERIALS = ("nylon string", "steel string", "rosewood bar", "aluminium bar", "glass bar")
-LOWEST = 110.0  # Hz, of the embedded family
-SEMITONES = 25
-TOUCHES = 8  # where and how hard a string or bar is struck
 
 
 @dataclass(frozen=True)
@@ -181,17 +178,19 @@ class Audio(Signal):
         from torchaudio import datasets
 
         root = Path(self.root)
+        if self.download:
+            root.mkdir(parents=True, exist_ok=True)
         try:
             if self.data == "yesno":
-                root.mkdir(parents=True, exist_ok=True) if self.download else None
                 datasets.YESNO(root, download=self.download)
                 return sorted((root / "waves_yesno").glob("*.wav")), {}
-            root.mkdir(parents=True, exist_ok=True) if self.download else None
             paths: dict[Path, Split] = {}
             for subset, split in (("training", "train"), ("validation", "val"), ("testing", "test")):
                 found = datasets.SPEECHCOMMANDS(root, download=self.download, subset=subset)
                 paths |= {root / "SpeechCommands" / found.get_metadata(i)[0]: split for i in range(len(found))}
-        except (RuntimeError, OSError):
+        except (RuntimeError, OSError) as error:
+            if self.download:
+                raise SignalError(f"{self.data} could not be fetched to {root.resolve()}: {error}") from None
             raise SignalError(
                 f"{self.data} is not in {root.resolve()}, laid out as torchaudio does; set signal.root to the "
                 "folder where it is, or signal.download = true to fetch it"
@@ -260,9 +259,9 @@ class Audio(Signal):
         return found.groupdict()
 
     def _plucks(self, split: Split) -> Resident:
-        clips, labels = _plucks(self.rate, self.length)
+        clips, labels = plucks(self.rate, self.length)
         index = split_indices(len(clips), split)
-        names = [_pluck_name(int(i)) for i in index]
+        names = [pluck_name(int(i)) for i in index]
         return Resident(Batch(self.coords(), clips[index].unsqueeze(-1), label=labels[index]), names)
 
 
@@ -287,69 +286,39 @@ def _read_all(paths: tuple[Path, ...], rate: int) -> list[Tensor | SignalError]:
 
 
 @dataclass(frozen=True)
-class _Body:
-    """What vibrates.
+class LogMel(Spectral):
+    """Mean absolute difference of log mel spectra.
 
     Attributes:
-        ratios: of partials to the lowest.
-        seconds: that 220 Hz takes to fade to 1/e.
-        damping: power of frequency that fading goes with.
-        fall: power of frequency that amplitudes fall with.
+        rate: points per second.
+        bands: mel bands from 0 to half the rate, on the HTK scale.
+        size: of the window, in points.
+        floor: power below which bands count as equal, where white noise of deviation 1 has 1 in each bin.
     """
 
-    ratios: tuple[float, ...]
-    seconds: float
-    damping: float
-    fall: float
+    rate: int
+    bands: int = 40
+    size: int = 512
+    floor: float = 1e-3
+
+    def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
+        x, y = self.pair(prediction, batch)
+        size = min(self.size, x.shape[-1])
+        bank = _mel_bank(size // 2 + 1, self.bands, self.rate).to(x)  # (frequencies, bands)
+        a, b = (
+            log_floored(torch.einsum("bcft,fm->bcmt", magnitudes(t, size).square(), bank), self.floor) for t in (x, y)
+        )
+        return (a - b).abs().mean((1, 2, 3))
 
 
-def _string(stiffness: float) -> tuple[float, ...]:
-    """Partials of a stiff string, n √(1 + B n²): Fletcher & Rossing, The Physics of Musical Instruments, 2.18."""
-    return tuple(n * math.sqrt(1 + stiffness * n * n) for n in range(1, 40))
+@lru_cache
+def _mel_bank(frequencies: int, bands: int, rate: int) -> Tensor:
+    """(frequencies, bands) triangles, without the bands that fall between two frequencies."""
+    from torchaudio.functional import melscale_fbanks
 
-
-BODIES = (
-    _Body(_string(5e-5), 0.5, 0.9, 1.6),
-    _Body(_string(2e-4), 0.9, 0.5, 1.0),
-    _Body((1, 3.93, 9.24), 0.12, 1.0, 1.2),  # undercut as marimba bars are
-    _Body((1, 3.99, 10.65), 1.2, 0.7, 1.0),  # and as vibraphone bars are
-    _Body((1, 2.756, 5.404, 8.933), 0.35, 0.8, 0.6),  # a free bar of even thickness
-)
-
-
-@lru_cache(maxsize=1)
-def _plucks(rate: int, length: int) -> tuple[Tensor, Tensor]:
-    """The embedded family: (1000, length) at `rate`, and (1000,) materials.
-
-    Sums of decaying partials that begin at zero: every pitch of two octaves, by material and touch.
-    """
-    seconds = torch.arange(length, dtype=torch.float64) / rate
-    clips, labels = [], []
-    for number in range(len(MATERIALS) * SEMITONES * TOUCHES):
-        material, pitch, touch = _pluck_place(number)
-        body, force = BODIES[material], (touch + 0.5) / TOUCHES
-        ratio = torch.tensor(body.ratios, dtype=torch.float64)
-        frequency = LOWEST * 2 ** (pitch / 12) * ratio
-        amplitude = ratio ** (-body.fall * (1.4 - 0.8 * force))
-        if len(body.ratios) > 10:  # a string, plucked at a share of its length
-            amplitude = amplitude * torch.sin(math.pi * torch.arange(1, len(ratio) + 1) * (0.08 + 0.3 * force))
-        amplitude = amplitude * (frequency < 0.45 * rate)
-        fading = torch.exp(-seconds * ((frequency / 220) ** body.damping / body.seconds).unsqueeze(1))
-        clip = (amplitude.unsqueeze(1) * fading * torch.sin(2 * math.pi * frequency.unsqueeze(1) * seconds)).sum(0)
-        clips.append((0.8 * clip / clip.abs().max()).float())
-        labels.append(material)
-    return torch.stack(clips), torch.tensor(labels)
-
-
-def _pluck_place(number: int) -> tuple[int, int, int]:
-    """Material, semitone and touch."""
-    number, touch = divmod(number, TOUCHES)
-    return *divmod(number, SEMITONES), touch
-
-
-def _pluck_name(number: int) -> str:
-    material, pitch, touch = _pluck_place(number)
-    return f"{MATERIALS[material]}, {LOWEST * 2 ** (pitch / 12):.0f} Hz, touch {touch + 1}"
+    with warnings.catch_warnings(action="ignore"):
+        bank: Tensor = melscale_fbanks(frequencies, 0.0, rate / 2, bands, rate)
+    return bank[:, bank.sum(0) > 0]
 
 
 def _coloured(shade: numpy.ndarray) -> pillow.Image:

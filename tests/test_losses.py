@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from gonkit.losses import BCE, L1, LOSSES, MSE, STFT, Huber, LogMel, Objective, Pointwise, loss_named
+from gonkit.losses import BCE, L1, LOSSES, MSE, STFT, Huber, Objective, Pointwise, loss_named
 from gonkit.signal import Batch, Prediction, SignalError
+from signals.audio import LogMel
 
 POINTWISE = [MSE(), L1(), Huber(0.5), BCE()]
 number = st.floats(-4, 4, allow_subnormal=False)
