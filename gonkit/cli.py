@@ -1,4 +1,4 @@
-"""gonkit sample | reconstruct | interpolate | evaluate | bench: what a trained run is good for."""
+"""gonkit sample | reconstruct | interpolate | export | evaluate | check | bench: what a trained run is good for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gonkit.model import Model
+    from gonkit.signal import Signal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,6 +86,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", _evaluate, "Figures on the test signals.", objects=False)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
 
+    export = command(
+        "export", _export, "Write samples, reconstructions of test signals, or a path between two of them."
+    )
+    export.add_argument("--what", choices=("samples", "reconstructions", "interpolation"), default="samples")
+    export.add_argument("--count", type=_positive, default=8)
+    export.add_argument("--seed", type=int, default=0)
+
+    check = commands.add_parser("check", help="Look at a folder's files before training on them.")
+    check.set_defaults(command=_check)
+    check.add_argument("folder", type=Path)
+    check.add_argument("--type", help="signal type, as in a recipe (default: the one that reads most of the files)")
+    check.add_argument("--json", action="store_true", help="print one JSON object")
+
     bench = commands.add_parser("bench", help="Time the shared origin against the literal equation.")
     bench.set_defaults(command=_bench)
     bench.add_argument("what", choices=("step", "encode"))
@@ -120,8 +134,13 @@ def _open(options: argparse.Namespace) -> Model:
 
 def _write(model: Model, things: Sequence[Any], options: argparse.Namespace, stem: str) -> None:
     from gonkit.finish import write_objects
+    from gonkit.signal import SignalError
 
-    paths = write_objects(model.signal, things, options.out, stem, _suffix(model, options))
+    paths = [
+        p for p in write_objects(model.signal, things, options.out, stem, _suffix(model, options)) if p is not None
+    ]
+    if not paths:
+        raise SignalError("nothing was written")
     print(f"{len(paths)} files: {paths[0]} to {paths[-1].name}" if len(paths) > 1 else str(paths[0]))
 
 
@@ -192,6 +211,72 @@ def _interpolate(options: argparse.Namespace) -> None:
     a, b = model.encode(options.files) if options.files else model.prior.sample(2, seed=options.seed)
     path = slerp(a, b, torch.linspace(0, 1, options.steps))
     _write(model, model.decode(path, options.resolution, options.chunk), options, "step")
+
+
+def _export(options: argparse.Namespace) -> None:
+    import torch
+
+    from gonkit.latents import slerp
+
+    model = _open(options)
+    if options.what == "samples":
+        things = model.decode(model.prior.sample(options.count, seed=options.seed), options.resolution, options.chunk)
+    else:
+        test = model.signal.dataset("test")
+        index = test.spread(options.count if options.what == "reconstructions" else 2)
+        latent = model.encode(test.batch(index))
+        if options.what == "interpolation":
+            latent = slerp(latent[0], latent[-1], torch.linspace(0, 1, options.count))
+        things = model.decode(latent, options.resolution, options.chunk)
+        if options.what == "reconstructions":
+            things = test.placed(index, things)
+    _write(model, things, options, options.what.removesuffix("s"))
+
+
+def _check(options: argparse.Namespace) -> None:
+    from gonkit.names import import_named
+    from gonkit.signal import Signal, SignalError
+
+    if not options.folder.is_dir():
+        raise SignalError(f"{options.folder}: no such folder")
+    kinds = [import_named(options.type, Signal)] if options.type else _known_types()
+    paths = sorted(path for path in options.folder.rglob("*") if path.is_file())
+    kind = max(kinds, key=lambda kind: sum(path.suffix.lower() in kind.reads for path in paths))
+    paths = [path for path in paths if path.suffix.lower() in kind.reads]
+    if not paths:
+        raise SignalError(
+            f"{options.folder}: no files in it or below that {' or '.join(k.__name__ for k in kinds)} reads"
+        )
+    signal, rows, bad = kind(), {}, 0
+    for path in paths:
+        name = str(path.relative_to(options.folder))
+        try:
+            rows[name] = dict(signal.check(path))
+        except SignalError as error:
+            rows[name] = {"verdict": str(error).removeprefix(f"{path}: ")}
+            bad += 1
+    if options.json:
+        print(json.dumps(rows))
+    else:
+        _table(rows)
+    if bad:
+        raise SignalError(f"{bad} of {len(paths)} files cannot be used")
+
+
+def _known_types() -> list[type[Signal]]:
+    """The signal types of installed packages, gonkit's own among them."""
+    from importlib.metadata import entry_points
+
+    return [entry.load() for entry in entry_points(group="gonkit.signals")]
+
+
+def _table(rows: Mapping[str, Mapping[str, str]]) -> None:
+    """Rows by name, in columns; the last column, the verdict, is as long as it is."""
+    columns = [*dict.fromkeys(name for row in rows.values() for name in row if name != "verdict"), "verdict"]
+    lines = [["file", *columns], *([name, *(row.get(c, "") for c in columns)] for name, row in rows.items())]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=False)) + "  " + line[-1])
 
 
 def _evaluate(options: argparse.Namespace) -> None:

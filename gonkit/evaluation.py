@@ -11,8 +11,10 @@ from gonkit.gon import GON
 from gonkit.metrics import psnr
 from gonkit.signal import Batch, Signal, SignalSet
 
+OBJECTS = 20  # signals whose reconstructions are compared as natural objects
 AT_ONCE = 256  # signals decoded at a time
 ENCODED_AT_ONCE = 4096
+COMPARED = 4096  # points that signals without a common grid are compared at
 MEAN_OF = 10_000  # training signals that a mean is taken over
 MOST_TRAINING = 60_000  # signals that PCA is fitted to
 
@@ -40,8 +42,9 @@ class Figures:
             if batch.mask is not None:
                 squares = squares.where(batch.mask.unsqueeze(-1), 0.0)
             self.parts.setdefault(name, []).append((squares * batch.weights).sum(1).mean(1).cpu())
-        if batch.mask is None and batch.shared:
-            pair = [values.unflatten(1, self.signal.grid()) for values in (prediction, batch.values)]
+        if batch.mask is None:
+            grid = self.signal.grid() if batch.shared else (batch.values.shape[1],)
+            pair = [values.unflatten(1, grid) for values in (prediction, batch.values)]
             for name, metric in self.signal.metrics().items():
                 self.parts.setdefault(name, []).append(metric(*pair).cpu())
 
@@ -66,10 +69,17 @@ def evaluate(gon: GON, signal: Signal, signals: SignalSet) -> dict[str, float]:
     """
     gathered = Figures(signal)
     device = gon.scale.device
-    for batch in signals.batches(AT_ONCE):
-        batch = batch.to(device)
-        gathered.add(gon.decode(gon.encode(batch), batch.coords, batch.source), batch)
-    return gathered.summary()
+    for index in torch.arange(len(signals)).split(AT_ONCE):
+        latent = gon.encode(signals.batch(index).to(device))
+        judged = signals.judged(index).to(device)
+        gathered.add(gon.decode(latent, judged.coords, judged.source), judged)
+    shown = signals.spread(OBJECTS)
+    latent = gon.encode(signals.batch(shown).to(device))
+
+    def decode(coords: Tensor, rows: slice) -> Tensor:
+        return gon.decode(latent[rows], coords.to(device))
+
+    return gathered.summary() | signals.compare(shown, signal.made(decode, len(shown)))
 
 
 def pca_baseline(signal: Signal, train: SignalSet, test: SignalSet, latents: int) -> dict[str, float]:
@@ -92,24 +102,31 @@ def pca_baseline(signal: Signal, train: SignalSet, test: SignalSet, latents: int
     return {f"pca_{name}": value for name, value in gathered.summary().items()}
 
 
-def nearest(train: SignalSet, values: Tensor) -> list[tuple[str, float]]:
-    """For each of some signals, values (S, P, C), the training signal most like it, and how like it is.
+@torch.no_grad()
+def nearest(gon: GON, signal: Signal, train: SignalSet, latent: Tensor) -> list[tuple[str, float]]:
+    """For each of some latents (S, K), the training signal most like what it decodes to, and how like it is.
 
-    Likeness is the correlation with the training mean removed: 1 for a copy, 0 for nothing in common.
-    Empty where training signals do not lie on one grid.
+    Likeness is the correlation of values about the training mean: 1 for a copy, 0 for nothing in common. Training
+    signals that do not lie on one grid are represented by their reconstructions. Empty for signals with a source.
     """
     example = train.first(1)
-    if not example.shared or example.mask is not None or example.source is not None:
+    if example.source is not None:
         return []
-    mean = train.evenly(MEAN_OF).values.flatten(1).mean(0)
+    device = gon.scale.device
+    exact = example.shared and example.mask is None
+    coords = example.coords if exact else signal.coords()
+    coords = coords if exact else coords[torch.arange(COMPARED) * len(coords) // COMPARED]
+    coords = coords.to(device)
 
-    def direction(values: Tensor) -> Tensor:
-        return torch.nn.functional.normalize(values.flatten(1) - mean, dim=1)
+    def known(index: Tensor) -> Tensor:
+        batch = train.batch(index).to(device)
+        return (batch.values if exact else gon.decode(gon.encode(batch), coords)).flatten(1)
 
-    wanted = direction(values)
-    best, index = torch.full((len(values),), -torch.inf), torch.zeros(len(values), dtype=torch.int64)
-    for number, batch in enumerate(train.batches(ENCODED_AT_ONCE)):
-        here = (wanted @ direction(batch.values).T).max(1)
-        index = torch.where(here.values > best, here.indices + number * ENCODED_AT_ONCE, index)
-        best = torch.maximum(best, here.values)
-    return list(zip(train.names(index), best.tolist(), strict=True))
+    mean = known(train.spread(MEAN_OF)).mean(0)
+    wanted = torch.nn.functional.normalize(gon.decode(latent.to(device), coords).flatten(1) - mean, dim=1)
+    best, found = torch.full((len(latent),), -torch.inf), torch.zeros(len(latent), dtype=torch.int64)
+    for index in torch.arange(len(train)).split(ENCODED_AT_ONCE):
+        like, place = (wanted @ torch.nn.functional.normalize(known(index) - mean, dim=1).T).cpu().max(1)
+        found = torch.where(like > best, index[place], found)
+        best = torch.maximum(best, like)
+    return list(zip(train.names(found), best.tolist(), strict=True))

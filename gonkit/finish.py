@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["finish", "write_objects"]
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from gonkit.priors import fit_prior
 from gonkit.recipe import Recipe
 from gonkit.report import Section, write_report
 from gonkit.sheet import contact_sheet
-from gonkit.signal import Batch, Signal, SignalSet
+from gonkit.signal import Signal, SignalError, SignalSet
 
 COLUMNS = 10  # objects on a row
 SAMPLES = 40
@@ -59,9 +60,11 @@ def finish(
         "seconds": seconds,
     }
 
-    sections, likeness = _objects(model, train, test.evenly(COLUMNS), folder / "samples")
+    sections, likeness = _objects(model, train, test, folder / "samples")
     if likeness:
         evaluation["nearest_mean"], evaluation["nearest_max"] = sum(likeness) / len(likeness), max(likeness)
+        known = nearest(gon, recipe.signal, train, model.encode(test.evenly(SAMPLES)))
+        evaluation["test_nearest_mean"] = sum(like for _, like in known) / len(known)
     write_atomically(folder / "evaluation.json", json.dumps(evaluation, indent=2).encode())
 
     low, high = recipe.signal.value_range
@@ -73,7 +76,7 @@ def finish(
     if likeness:
         notes.append(
             "nearest: how much a sample is like the training signal most like it, as the correlation of their values "
-            "about the training mean; 1 would be a copy."
+            "about the training mean; 1 would be a copy. test_nearest is the same for reconstructions of test signals."
         )
     write_report(folder, recipe, evaluation, sections, notes)
     return evaluation
@@ -81,14 +84,21 @@ def finish(
 
 def write_objects(
     signal: Signal, things: Sequence[Any], folder: Path, stem: str, suffix: str | None = None
-) -> list[Path]:
-    """Natural objects as files `stem_00`, `stem_01` and so on in a folder."""
+) -> list[Path | None]:
+    """Natural objects as files `stem_00`, `stem_01` and so on in a folder; None, with a note, where one cannot be."""
     folder.mkdir(parents=True, exist_ok=True)
     places = max(2, len(str(len(things) - 1)))
-    return [signal.save(thing, folder / f"{stem}_{index:0{places}d}", suffix) for index, thing in enumerate(things)]
+    paths: list[Path | None] = []
+    for index, thing in enumerate(things):
+        try:
+            paths.append(signal.save(thing, folder / f"{stem}_{index:0{places}d}", suffix))
+        except SignalError as error:
+            print(f"note: {error}", file=sys.stderr)
+            paths.append(None)
+    return paths
 
 
-def _objects(model: Model, train: SignalSet, shown: Batch, folder: Path) -> tuple[list[Section], list[float]]:
+def _objects(model: Model, train: SignalSet, test: SignalSet, folder: Path) -> tuple[list[Section], list[float]]:
     """What the report shows, written as files, and how like training signals the samples are."""
     folder.mkdir(parents=True, exist_ok=True)
     signal, sections = model.signal, []
@@ -99,28 +109,28 @@ def _objects(model: Model, train: SignalSet, shown: Batch, folder: Path) -> tupl
         sections.append(Section(title, path))
         return sections[-1]
 
+    index = test.spread(COLUMNS)
+    shown = test.batch(index)
     latent = model.encode(shown)
-    if shown.shared and shown.source is None:
+    if shown.source is None:
         rows, titles = [model.decode(latent)], ["gonkit"]
-        if shown.mask is None:
-            rows.insert(0, signal.things(shown.values))
-            titles.insert(0, "original")
+        if originals := test.originals(index, signal):
+            rows, titles = [originals, *rows], ["original", *titles]
         made = section("reconstructions", "Test signals and their reconstructions", rows, titles)
         if not signal.pictured:
             files = [write_objects(signal, row, folder, title) for row, title in zip(rows, titles, strict=True)]
             for pair in zip(*files, strict=True):
-                made.files.extend(zip(pair, titles, strict=True))
+                made.add(pair, titles)
     if signal.source_channels:
         return sections, []
 
-    values = model.values(model.prior.sample(SAMPLES, seed=model.recipe.train.seed))
-    samples = signal.things(values)
+    drawn = model.prior.sample(SAMPLES, seed=model.recipe.train.seed)
+    samples = model.decode(drawn)
     rows = [samples[start : start + COLUMNS] for start in range(0, SAMPLES, COLUMNS)]
     made = section("samples", "New signals, drawn from the prior", rows)
-    found = nearest(train, values)
+    found = nearest(model.gon, signal, train, drawn)
     paths = write_objects(signal, samples[:FILES], folder, "sample")
-    captions = [f"nearest: {name}, {like:.2f}" for name, like in found] or [path.name for path in paths]
-    made.files.extend(zip(paths, captions, strict=False))
+    made.add(paths, [f"nearest: {name}, {like:.2f}" for name, like in found[:FILES]] or [""] * len(paths))
 
     pairs = min(PATHS, len(latent) // 2)
     if pairs:
@@ -128,5 +138,5 @@ def _objects(model: Model, train: SignalSet, shown: Batch, folder: Path) -> tupl
         rows = [model.decode(slerp(latent[2 * i], latent[2 * i + 1], steps)) for i in range(pairs)]
         made = section("interpolations", "From one test signal to another, along the sphere", rows)
         if not signal.pictured:
-            made.files.extend((path, path.stem) for path in write_objects(signal, rows[0], folder, "between"))
+            made.add(write_objects(signal, rows[0], folder, "between"), [f"step {i + 1}" for i in range(COLUMNS)])
     return sections, [like for _, like in found]

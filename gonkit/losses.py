@@ -36,10 +36,12 @@ class Loss(ABC):
     Attributes:
         logits: whether the loss reads the field's output as logits of values in [0, 1].
         consecutive: whether the points must be consecutive ones of a one-dimensional grid, in order.
+        slopes: whether it differentiates values by coords: `batch.coords` are then (B, P, D) and need a gradient.
     """
 
     logits: ClassVar[bool] = False
     consecutive: ClassVar[bool] = False
+    slopes: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
@@ -229,6 +231,11 @@ class Objective:
     def consecutive(self) -> bool:
         """Whether an outer term needs consecutive points."""
         return any(loss.consecutive for _, loss in self.outer.values())
+
+    @property
+    def slopes(self) -> bool:
+        """Whether an outer term differentiates by coords."""
+        return any(loss.slopes for _, loss in self.outer.values())
 
     def __call__(self, prediction: Prediction, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The batch's mean of the weighted sum, and of each term unweighted; all scalars."""

@@ -138,7 +138,11 @@ class Model:
 
     def decode(self, latent: Tensor, resolution: int | None = None, chunk: int = 1 << 16) -> list[Any]:
         """Natural objects of latent (B, K) at a resolution; `chunk` points are computed at once."""
-        return self.signal.things(self.values(latent, resolution, chunk), resolution)
+
+        def decode(coords: Tensor, rows: slice) -> Tensor:
+            return self.gon.decode(latent[rows].to(self.device), coords.to(self.device), chunk=chunk).cpu()
+
+        return self.signal.made(decode, len(latent), resolution)
 
     def reconstruct(
         self,
@@ -180,13 +184,14 @@ class Model:
                 return self.signal.create(stem, whole, resolution, suffix)
 
             return reconstruct(self.gon, self.signal, whole, sink, resolution, overlap=overlap, chunk=chunk)
-        batch = self.read([path])
+        sample = self.signal.load(path)
+        batch = Batch.stack([sample], self.signal.coords())
         latent = self.encode(batch)
         figures = Figures(self.signal)
         seen = self.gon.decode(latent.to(self.device), batch.coords.to(self.device), chunk=chunk)
         figures.add(seen.cpu(), batch)
         (thing,) = self.decode(latent, resolution, chunk)
-        return self.signal.save(thing, stem, suffix), figures.summary()
+        return self.signal.save(self.signal.placed(thing, sample), stem, suffix), figures.summary()
 
     def sample(
         self, count: int = 1, *, resolution: int | None = None, seed: int = 0, temperature: float = 1.0

@@ -281,6 +281,8 @@ def _together(recipe: Recipe) -> list[str]:
         objective = recipe.objective()
     except (SignalError, ValueError) as error:
         return [f"loss: {error}"]
+    if objective.slopes and recipe.train.compile:
+        return ["train.compile: a loss here differentiates by coords, which a compiled field cannot; set it to false"]
     if recipe.latent.origin == "damped" and not isinstance(objective.inner, Pointwise):
         name = recipe.loss.inner or recipe.signal.inner
         return [f'latent.origin: "damped" needs a pointwise inner loss and {name!r} is none; set origin = "gradient"']

@@ -45,6 +45,10 @@ class Section:
     sheet: Path
     files: list[tuple[Path, str]] = field(default_factory=list)
 
+    def add(self, paths: Sequence[Path | None], captions: Sequence[str]) -> None:
+        """More files; those that were not written are None."""
+        self.files.extend((p, text) for p, text in zip(paths, captions, strict=True) if p is not None)
+
 
 def write_report(
     folder: Path,

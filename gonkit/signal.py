@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "Batch",
+    "Decode",
     "Prediction",
     "Resident",
     "Sample",
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from gonkit.tiles import Sink, Whole
 
 Split = Literal["train", "val", "test"]
+Decode = Callable[[Tensor, slice], Tensor]
+"""Values (b, P, C) at coords (P, D) of those of some latents that a slice names."""
 
 
 class SignalError(ValueError):
@@ -53,6 +56,7 @@ class Sample:
         source: (P, S) what else is known at the points, or None.
         label: class number, or None.
         name: where it came from, for messages and file names.
+        frame: what `Signal.placed` needs to bring a decoded object back to where the file's was.
     """
 
     values: Tensor
@@ -61,6 +65,7 @@ class Sample:
     source: Tensor | None = None
     label: int | None = None
     name: str = ""
+    frame: Any = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,11 @@ class Batch:
             source=None if self.source is None else self.source[:, points],
         )
 
+    def sloped(self) -> Batch:
+        """The same signals, each with coordinates of its own that values can be differentiated by."""
+        coords = self.coords.expand(len(self), -1, -1) if self.shared else self.coords
+        return replace(self, coords=coords.clone().requires_grad_())
+
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Batch:
         """Moved to a device; floating tensors also to `dtype`."""
         return replace(
@@ -199,6 +209,24 @@ class SignalSet(ABC):
     def batch(self, index: Tensor) -> Batch:
         """The signals numbered `index` (B,) int64."""
 
+    def judged(self, index: Tensor) -> Batch:
+        """Where those signals' reconstructions are judged, if not at the points that they are encoded from."""
+        return self.batch(index)
+
+    def originals(self, index: Tensor, signal: Signal) -> list[Any]:
+        """Those signals as natural objects, to be shown beside their reconstructions; none where that cannot be."""
+        batch = self.batch(index)
+        whole = batch.shared and batch.mask is None and batch.source is None
+        return signal.things(batch.values) if whole else []
+
+    def placed(self, index: Tensor, things: Sequence[Any]) -> list[Any]:
+        """Those signals' reconstructions where the originals are."""
+        return list(things)
+
+    def compare(self, index: Tensor, things: Sequence[Any]) -> dict[str, float]:
+        """Figures of those signals' reconstructions as natural objects, beyond those of their values."""
+        return {}
+
     def names(self, index: Tensor) -> list[str]:
         """What to call those signals in messages and file names."""
         return [str(int(i)) for i in index]
@@ -217,10 +245,14 @@ class SignalSet(ABC):
         for start in range(0, len(self), size):
             yield self.batch(torch.arange(start, min(start + size, len(self))))
 
-    def evenly(self, count: int) -> Batch:
-        """Up to `count` signals spread evenly over the set."""
+    def spread(self, count: int) -> Tensor:
+        """Numbers of up to `count` signals spread evenly over the set."""
         count = min(count, len(self))
-        return self.batch(torch.arange(count) * len(self) // max(count, 1))
+        return torch.arange(count) * len(self) // max(count, 1)
+
+    def evenly(self, count: int) -> Batch:
+        """Those signals."""
+        return self.batch(self.spread(count))
 
 
 class Resident(SignalSet):
@@ -300,6 +332,7 @@ class Signal(Settings, ABC):
         source_channels: S, 0 for none.
         value_range: lowest and highest value, from which PSNR takes its peak.
         suffixes: of the files that `save` can write, the usual one first.
+        reads: suffixes of the files that `load` can read.
         pictured: whether `picture` shows all there is to an object; if not, the report shows files too.
         inner: name of the default inner loss.
         outer: names and weights of the default outer terms.
@@ -312,6 +345,7 @@ class Signal(Settings, ABC):
     source_channels: ClassVar[int] = 0
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     suffixes: ClassVar[tuple[str, ...]] = (".png",)
+    reads: ClassVar[frozenset[str]] = frozenset()
     pictured: ClassVar[bool] = True
     inner: ClassVar[str] = "mse"
     outer: ClassVar[Mapping[str, float]] = {"mse": 1.0}
@@ -341,6 +375,14 @@ class Signal(Settings, ABC):
         """Points along each axis of `coords(resolution)`, the last axis fastest; (P,) where they have no rows."""
         return (len(self.coords(resolution)),)
 
+    def made(self, decode: Decode, count: int, resolution: int | None = None) -> list[Any]:
+        """The natural objects of `count` latents; by default from their values on the whole grid."""
+        return self.things(decode(self.coords(resolution), slice(None)), resolution)
+
+    def placed(self, thing: Any, sample: Sample) -> Any:
+        """A decoded object where the file that `sample` was loaded from has it."""
+        return thing
+
     def things(self, values: Tensor, resolution: int | None = None) -> list[Any]:
         """The natural objects of decoded signals (B, P, C)."""
         grid = self.grid(resolution)
@@ -353,6 +395,15 @@ class Signal(Settings, ABC):
             SignalError: it cannot be read.
         """
         raise SignalError(f"{path}: {type(self).__name__} signals are not read from files")
+
+    def check(self, path: Path) -> Mapping[str, str]:
+        """What is to be said of a file before training on it, by column; `verdict` is "good" or advice.
+
+        Raises:
+            SignalError: it cannot be used.
+        """
+        self.load(path)
+        return {"verdict": "good"}
 
     def open(self, path: Path) -> Whole | None:
         """A file of any size at its full extent, to be encoded window by window; None where `load` is all there is.
@@ -388,7 +439,8 @@ class Signal(Settings, ABC):
     def metrics(self) -> Mapping[str, Callable[[Tensor, Tensor], Tensor]]:
         """Figures beyond mse, psnr and snr: functions of prediction and values, both (B, *grid, C), giving (B,).
 
-        The grid may be larger than the training one, where a whole file is judged.
+        The grid may be larger than the training one, where a whole file is judged; signals with points of their
+        own give (B, P, C).
         """
         return {}
 

@@ -83,6 +83,7 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
             inner = draws.points("inner", step, points, recipe.latent.points, objective.inner.consecutive)
             outer = draws.points("outer", step, points, settings.points, objective.consecutive)
             observed, target = batch.at(inner), batch.at(outer)
+            target = target.sloped() if objective.slopes else target
 
             # Encode by the origin's gradient, decode, compare
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
@@ -116,7 +117,7 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
                 held_out = validate(gon, recipe.signal, watched)
                 tracker.figures(step, held_out)
                 tracker.show(held_out=f"{held_out['validation/psnr']:.2f} dB")
-                show_progress(gon, recipe.signal, train, watched, step, tracker)
+                show_progress(gon, recipe.signal, train, val, watched, step, tracker)
             if milestone or stopping:
                 save(step)
             if stopping and step < settings.steps:

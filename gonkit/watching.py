@@ -49,25 +49,26 @@ def validate(gon: GON, signal: Signal, watched: Batch) -> dict[str, float]:
 
 
 @torch.no_grad()
-def show_progress(gon: GON, signal: Signal, train: SignalSet, watched: Batch, step: int, tracker: Tracker) -> None:
+def show_progress(
+    gon: GON, signal: Signal, train: SignalSet, val: SignalSet, watched: Batch, step: int, tracker: Tracker
+) -> None:
     """Reconstructions, samples and an interpolation in TensorBoard, and histograms of the latents."""
     device = gon.scale.device
-    grid = signal.coords().to(device)
-    shown = watched[:SHOWN]
+    index = val.spread(SHOWN)
+    shown = val.batch(index).to(device)
     latent = gon.encode(shown)
     tracker.histograms(step, gon.encode(watched))
 
     def decoded(latent: Tensor, source: Tensor | None = None) -> list[Any]:
-        return signal.things(gon.decode(latent, grid, source))
+        def values(coords: Tensor, rows: slice) -> Tensor:
+            return gon.decode(latent[rows], coords.to(device), None if source is None else source[rows])
 
-    rows, titles = [], []
-    if shown.shared and shown.mask is None:
-        rows.append(signal.things(shown.values))
-        titles.append("original")
-    if shown.shared:
-        rows.append(decoded(latent, shown.source))
-        titles.append("reconstruction")
-        tracker.objects(step, "pictures/reconstructions", rows, titles)
+        return signal.made(values, len(latent))
+
+    rows, titles = [decoded(latent, shown.source)], ["reconstruction"]
+    if originals := val.originals(index, signal):
+        rows, titles = [originals, *rows], ["original", *titles]
+    tracker.objects(step, "pictures/reconstructions", rows, titles)
     if signal.source_channels:
         return
     prior = fit_normal(gon.encode(train.evenly(PRIOR_LATENTS).to(device)))

@@ -45,6 +45,7 @@ class Audio(Signal):
     coord_dim: ClassVar[int] = 1
     value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".float.wav")
+    reads: ClassVar[frozenset[str]] = frozenset(SUFFIXES)
     pictured: ClassVar[bool] = False
 
     data: str = "plucks"

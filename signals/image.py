@@ -33,6 +33,7 @@ class Image(Signal):
 
     coord_dim: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".webp")
+    reads: ClassVar[frozenset[str]] = frozenset(SUFFIXES)
 
     data: str = "digits"
     """"digits" (1,797 of 8×8, embedded), "mnist", "fashion", "cifar10", or a folder of pictures."""
