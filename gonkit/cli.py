@@ -1,4 +1,4 @@
-"""gonkit sample | reconstruct | interpolate | export | evaluate | check | bench: what a trained run is good for."""
+"""gonkit sample | reconstruct | convert | classify | ...: what a trained run is good for."""
 
 from __future__ import annotations
 
@@ -46,6 +46,27 @@ def _parser() -> argparse.ArgumentParser:
             raise argparse.ArgumentTypeError(f"got {text!r}; expected a number from 0 to 0.95")
         return share
 
+    def share(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= 1:
+            raise argparse.ArgumentTypeError(f"got {text!r}; expected a share above 0 and at most 1")
+        return number
+
+    def shares(text: str) -> list[float]:
+        return [share(part) for part in text.split(",")]
+
+    def box(text: str) -> list[tuple[float, float]]:
+        try:
+            sides = [(float(low), float(high)) for low, high in (part.split(":") for part in text.split(","))]
+        except ValueError:
+            sides = [(1.0, 0.0)]
+        if not all(0 <= low < high <= 1 for low, high in sides):
+            raise argparse.ArgumentTypeError(f"got {text!r}; expected LOW:HIGH for each axis, from 0 to 1, with commas")
+        return sides
+
     def command(name: str, function: Any, text: str, *, objects: bool = True) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(command=function)
@@ -75,8 +96,37 @@ def _parser() -> argparse.ArgumentParser:
     reconstruct.add_argument(
         "--overlap", type=overlap, default=0.5, help="share of a tile that the next one covers again (default 0.5)"
     )
+    reconstruct.add_argument(
+        "--observed", type=share, default=1.0, metavar="SHARE", help="encode from this share of the points, at random"
+    )
+    reconstruct.add_argument(
+        "--hide",
+        type=box,
+        default=[],
+        metavar="LOW:HIGH,...",
+        help="encode without this part of each axis, from 0 to 1, and predict it",
+    )
     reconstruct.add_argument("--skip-bad", action="store_true", help="go on with the other files where one is bad")
     reconstruct.add_argument("--json", action="store_true", help="print one JSON object")
+
+    convert = command("convert", _convert, "Convert files of one type of signal to another.")
+    convert.add_argument("files", type=Path, nargs="+")
+    convert.add_argument(
+        "--count", type=_positive, default=0, help="results of each file, with latents from the prior (default: one)"
+    )
+    convert.add_argument("--seed", type=int, default=0)
+    convert.add_argument("--temperature", type=float, default=1.0, help="spread of latents from the prior")
+    convert.add_argument(
+        "--style",
+        type=Path,
+        nargs=2,
+        metavar=("SOURCE", "TARGET"),
+        help="take what the file cannot tell from this pair",
+    )
+
+    classify = command("classify", _classify, "Say which class files belong to.", objects=False)
+    classify.add_argument("files", type=Path, nargs="+")
+    classify.add_argument("--json", action="store_true", help="print one JSON object")
 
     interpolate = command("interpolate", _interpolate, "Go along the sphere from one signal to another.")
     interpolate.add_argument("files", type=Path, nargs="*", metavar="FILE", help="two files; none for two samples")
@@ -85,6 +135,12 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = command("evaluate", _evaluate, "Figures on the test signals.", objects=False)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+    evaluate.add_argument(
+        "--observed",
+        type=shares,
+        metavar="SHARE,...",
+        help="instead, how well signals are predicted from these shares of their points",
+    )
 
     export = command(
         "export", _export, "Write samples, reconstructions of test signals, or a path between two of them."
@@ -174,6 +230,8 @@ def _reconstruct(options: argparse.Namespace) -> None:
                 resolution=options.resolution,
                 scaled=options.scaled,
                 overlap=options.overlap,
+                observed=options.observed,
+                hide=options.hide,
                 chunk=options.chunk,
                 suffix=suffix,
             )
@@ -197,6 +255,41 @@ def _stems(paths: Sequence[Path]) -> list[str]:
     stems = [path.stem for path in paths]
     longer = [f"{path.parent.name}_{path.name}" for path in paths]
     return [stem if stems.count(stem) == 1 else long for stem, long in zip(stems, longer, strict=True)]
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from gonkit.finish import write_objects
+
+    model = _open(options)
+    suffix = _suffix(model, options)
+    latent = None
+    if options.style:
+        latent = model.encode_pair(*options.style)
+    elif options.count:
+        latent = model.prior.sample(options.count, seed=options.seed, temperature=options.temperature)
+    for path, stem in zip(options.files, _stems(options.files), strict=True):
+        given = [path] * (1 if latent is None else len(latent))
+        things = model.convert(given, latent=latent, resolution=options.resolution, chunk=options.chunk)
+        if len(things) == 1:
+            options.out.mkdir(parents=True, exist_ok=True)
+            print(f"{path} → {model.signal.save(things[0], options.out / stem, suffix)}")
+        else:
+            written = [p for p in write_objects(model.signal, things, options.out, stem, suffix) if p is not None]
+            print(f"{path} → " + (f"{written[0]} to {written[-1].name}" if written else "nothing"))
+
+
+def _classify(options: argparse.Namespace) -> None:
+    model = _open(options)
+    chances = model.classify(options.files)
+    found = {}
+    for path, row in zip(options.files, chances.tolist(), strict=True):
+        found[str(path)] = dict(zip(model.classes, row, strict=True))
+    if options.json:
+        print(json.dumps(found))
+        return
+    for name, row in found.items():
+        best = sorted(row, key=lambda label: -row[label])[:3]
+        print(f"{name}  " + "  ".join(f"{label} {row[label]:.1%}" for label in best))
 
 
 def _interpolate(options: argparse.Namespace) -> None:
@@ -258,7 +351,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(rows))
     else:
-        _table(rows)
+        _table(rows, "file")
     if bad:
         raise SignalError(f"{bad} of {len(paths)} files cannot be used")
 
@@ -270,10 +363,10 @@ def _known_types() -> list[type[Signal]]:
     return [entry.load() for entry in entry_points(group="gonkit.signals")]
 
 
-def _table(rows: Mapping[str, Mapping[str, str]]) -> None:
-    """Rows by name, in columns; the last column, the verdict, is as long as it is."""
-    columns = [*dict.fromkeys(name for row in rows.values() for name in row if name != "verdict"), "verdict"]
-    lines = [["file", *columns], *([name, *(row.get(c, "") for c in columns)] for name, row in rows.items())]
+def _table(rows: Mapping[str, Mapping[str, str]], head: str) -> None:
+    """Rows by name, in columns; a verdict comes last and is as long as it is."""
+    columns = sorted(dict.fromkeys(name for row in rows.values() for name in row), key=lambda name: name == "verdict")
+    lines = [[head, *columns], *([name, *(row.get(c, "") for c in columns)] for name, row in rows.items())]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     for line in lines:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=False)) + "  " + line[-1])
@@ -281,9 +374,19 @@ def _table(rows: Mapping[str, Mapping[str, str]]) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     from gonkit.evaluation import evaluate
+    from gonkit.observation import observation_curve
 
     model = _open(options)
-    _print(evaluate(model.gon, model.signal, model.signal.dataset("test")), options.json)
+    test = model.signal.dataset("test")
+    if not options.observed:
+        _print(evaluate(model.gon, model.recipe, test), options.json)
+        return
+    rows = observation_curve(model.gon, model.signal, test, options.observed)
+    if options.json:
+        print(json.dumps(_finite({"observed": rows})))
+    else:
+        table = {f"{row['observed']:g}": {k: f"{v:.4g} dB" for k, v in row.items() if k != "observed"} for row in rows}
+        _table(table, "observed")
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -303,6 +406,8 @@ def _finite(figures: Any) -> Any:
     """Figures as JSON can hold them: null for what is infinite or not a number."""
     if isinstance(figures, Mapping):
         return {name: _finite(value) for name, value in figures.items()}
+    if isinstance(figures, list):
+        return [_finite(value) for value in figures]
     return None if isinstance(figures, float) and not math.isfinite(figures) else figures
 
 

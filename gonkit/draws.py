@@ -24,7 +24,7 @@ class Draws:
         batch: per step.
     """
 
-    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2}
+    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2, "noise": 3, "dropped": 4}
 
     def __init__(self, seed: int, signals: int, batch: int) -> None:
         self.seed = seed
@@ -49,6 +49,14 @@ class Draws:
             return self._shuffled(stream, step, total)[:count]
         start = torch.randint(1 - count, total, (), generator=self._generator(stream, step))
         return start.clamp(0, total - count) + torch.arange(count)
+
+    def noise(self, step: int, latents: int) -> Tensor:
+        """(B, latents) of the unit normal."""
+        return torch.randn(self.size, latents, generator=self._generator("noise", step))
+
+    def dropped(self, step: int, share: float) -> Tensor:
+        """(B, 1) bool, True for about a share of a step's signals."""
+        return torch.rand(self.size, 1, generator=self._generator("dropped", step)) < share
 
     def _shuffled(self, stream: str, number: int, total: int) -> Tensor:
         return torch.randperm(total, generator=self._generator(stream, number))

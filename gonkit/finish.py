@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gonkit.checkpoint import write_atomically
 from gonkit.evaluation import encode_all, evaluate, nearest, pca_baseline
 from gonkit.gon import GON
+from gonkit.labels import classified, draw_confusion, draw_plane
 from gonkit.latents import slerp
 from gonkit.model import MODEL_FILE, Model
+from gonkit.observation import observation_curve
 from gonkit.priors import fit_prior
 from gonkit.recipe import Recipe
 from gonkit.report import Section, write_report
@@ -27,6 +30,7 @@ COLUMNS = 10  # objects on a row
 SAMPLES = 40
 FILES = 20  # samples kept as files
 PATHS = 4  # interpolations shown
+STARTS = range(0, SAMPLES, COLUMNS)
 
 
 def finish(
@@ -46,39 +50,46 @@ def finish(
     Returns:
         What evaluation.json holds.
     """
-    prior = fit_prior(
-        recipe.prior.kind, encode_all(gon, train), encode_all(gon, val), recipe.prior.components, recipe.train.seed
-    )
-    model = Model(recipe, gon, prior)
+    known = encode_all(gon, train)
+    prior = fit_prior(recipe.prior.kind, known, encode_all(gon, val), recipe.prior.components, recipe.train.seed)
+    model = Model(recipe, gon, prior, train.classes if gon.head is not None else ())
     model.save(folder / MODEL_FILE)
 
-    evaluation = evaluate(gon, recipe.signal, test)
-    evaluation |= pca_baseline(recipe.signal, train, test, recipe.latent.dim)
+    evaluation = evaluate(gon, recipe, test)
+    sections, notes = [], []
+    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    if recipe.objective().reads("values"):
+        evaluation |= pca_baseline(recipe.signal, train, test, recipe.latent.dim)
+        sections += _objects(model, train, known, test, folder / "samples", evaluation)
+        low, high = recipe.signal.value_range
+        notes.append(
+            "psnr is that of the mean error, psnr_mean the mean of the signals' own, both over values from "
+            f"{low:g} to {high:g}; snr is that of all power to all error."
+        )
+    if recipe.signal.source_channels:
+        notes.append(
+            "gonkit: predicted from the source alone, with the latent at the origin. informed: from the source and the "
+            "latent of the signal itself."
+        )
+    if "nearest_mean" in evaluation:
+        notes.append(
+            "nearest: how much a sample is like the training signal most like it, as the correlation of their values "
+            "about the training mean; 1 would be a copy. test_nearest is the same for reconstructions of test signals."
+        )
+    if recipe.evaluate.observed:
+        made, figures = _observed(model, test, recipe.evaluate.observed)
+        sections.append(made)
+        evaluation |= figures
+    sections += _labels(model, train, test, folder / "samples")
     evaluation |= {
         "prior_components": float(len(prior.weights)),
         "steps": float(recipe.train.steps),
         "seconds": seconds,
     }
-
-    sections, likeness = _objects(model, train, test, folder / "samples")
-    if likeness:
-        evaluation["nearest_mean"], evaluation["nearest_max"] = sum(likeness) / len(likeness), max(likeness)
-        known = nearest(gon, recipe.signal, train, model.encode(test.evenly(SAMPLES)))
-        evaluation["test_nearest_mean"] = sum(like for _, like in known) / len(known)
     write_atomically(folder / "evaluation.json", json.dumps(evaluation, indent=2).encode())
-
-    low, high = recipe.signal.value_range
-    notes = [
-        f"{len(test)} test signals; psnr is that of the mean error, psnr_mean the mean of the signals' own, both over "
-        f"values from {low:g} to {high:g}; snr is that of all power to all error.",
-        *{part.note for part in (train, val, test)} - {""},
-    ]
-    if likeness:
-        notes.append(
-            "nearest: how much a sample is like the training signal most like it, as the correlation of their values "
-            "about the training mean; 1 would be a copy. test_nearest is the same for reconstructions of test signals."
-        )
-    write_report(folder, recipe, evaluation, sections, notes)
+    baselines = ["pca", *test.baselines(torch.arange(1))]
+    notes = [f"{len(test)} test signals.", *notes, *{part.note for part in (train, val, test)} - {""}]
+    write_report(folder, recipe, evaluation, sections, notes, baselines)
     return evaluation
 
 
@@ -98,9 +109,13 @@ def write_objects(
     return paths
 
 
-def _objects(model: Model, train: SignalSet, test: SignalSet, folder: Path) -> tuple[list[Section], list[float]]:
-    """What the report shows, written as files, and how like training signals the samples are."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _objects(
+    model: Model, train: SignalSet, known: Tensor, test: SignalSet, folder: Path, evaluation: dict[str, float]
+) -> list[Section]:
+    """What the report shows, written as files.
+
+    Adds to the figures how like training signals, of latents `known` (N, K), the samples are.
+    """
     signal, sections = model.signal, []
 
     def section(name: str, title: str, rows: Sequence[Sequence[Any]], titles: Sequence[str] | None = None) -> Section:
@@ -110,33 +125,77 @@ def _objects(model: Model, train: SignalSet, test: SignalSet, folder: Path) -> t
         return sections[-1]
 
     index = test.spread(COLUMNS)
-    shown = test.batch(index)
-    latent = model.encode(shown)
-    if shown.source is None:
-        rows, titles = [model.decode(latent)], ["gonkit"]
-        if originals := test.originals(index, signal):
-            rows, titles = [originals, *rows], ["original", *titles]
-        made = section("reconstructions", "Test signals and their reconstructions", rows, titles)
-        if not signal.pictured:
-            files = [write_objects(signal, row, folder, title) for row, title in zip(rows, titles, strict=True)]
-            for pair in zip(*files, strict=True):
-                made.add(pair, titles)
+    given, wanted = test.pair(index)
+    latent = model.encode(given)
+    if wanted.source is None:
+        rows = {"gonkit": model.decode(latent)}
+    else:
+        source = wanted.source.to(model.device)
+        rows = {
+            title: signal.things(model.gon.decode(z.to(model.device), wanted.coords.to(model.device), source).cpu())
+            for title, z in (("gonkit", torch.zeros_like(latent)), ("informed", latent))
+        }
+    rows = {"original": test.originals(index, signal)} | rows
+    rows |= {name: signal.things(values) for name, values in test.baselines(index).items()}
+    shown = {title: row for title, row in rows.items() if row}
+    made = section("reconstructions", "Test signals and what is predicted of them", [*shown.values()], [*shown])
+    if not signal.pictured:
+        files = [write_objects(signal, row, folder, title) for title, row in shown.items()]
+        for column in zip(*files, strict=True):
+            made.add(column, [*shown])
+    if signal.observes is not signal and (sources := test.given(index)):
+        kind = signal.observes
+        path = folder / "sources.png"
+        contact_sheet([[kind.picture(thing) for thing in sources]], ["source"]).save(path)
+        sections.insert(0, Section("What is given of them", path))
     if signal.source_channels:
-        return sections, []
+        return sections
 
     drawn = model.prior.sample(SAMPLES, seed=model.recipe.train.seed)
     samples = model.decode(drawn)
-    rows = [samples[start : start + COLUMNS] for start in range(0, SAMPLES, COLUMNS)]
-    made = section("samples", "New signals, drawn from the prior", rows)
-    found = nearest(model.gon, signal, train, drawn)
+    made = section("samples", "New signals, drawn from the prior", [samples[i : i + COLUMNS] for i in STARTS])
+    found = nearest(model.gon, signal, train, known, drawn)
     paths = write_objects(signal, samples[:FILES], folder, "sample")
-    made.add(paths, [f"nearest: {name}, {like:.2f}" for name, like in found[:FILES]] or [""] * len(paths))
+    made.add(paths, [f"nearest: {name}, {like:.2f}" for name, like in found[:FILES]])
+    held_out = nearest(model.gon, signal, train, known, model.encode(test.observed(test.spread(SAMPLES))))
+    likeness = [like for _, like in found]
+    evaluation["nearest_mean"], evaluation["nearest_max"] = sum(likeness) / len(likeness), max(likeness)
+    evaluation["test_nearest_mean"] = sum(like for _, like in held_out) / len(held_out)
 
     pairs = min(PATHS, len(latent) // 2)
     if pairs:
         steps = torch.linspace(0, 1, COLUMNS)
-        rows = [model.decode(slerp(latent[2 * i], latent[2 * i + 1], steps)) for i in range(pairs)]
-        made = section("interpolations", "From one test signal to another, along the sphere", rows)
+        between = [model.decode(slerp(latent[2 * i], latent[2 * i + 1], steps)) for i in range(pairs)]
+        made = section("interpolations", "From one test signal to another, along the sphere", between)
         if not signal.pictured:
-            made.add(write_objects(signal, rows[0], folder, "between"), [f"step {i + 1}" for i in range(COLUMNS)])
-    return sections, [like for _, like in found]
+            made.add(write_objects(signal, between[0], folder, "between"), [f"step {i + 1}" for i in range(COLUMNS)])
+    return sections
+
+
+def _labels(model: Model, train: SignalSet, test: SignalSet, folder: Path) -> list[Section]:
+    """Which labels are taken for which, and, of two-dimensional latents, where they lie."""
+    seen = classified(model.gon, test)
+    if seen is None or model.gon.head is None:
+        return []
+    path = folder / "confusion.png"
+    draw_confusion(seen.confusion(), seen.classes).save(path)
+    sections = [Section("True labels, in rows, and those given by gonkit", path)]
+    if seen.latent.shape[1] == 2:
+        path = folder / "plane.png"
+        draw_plane(seen, model.gon.head).save(path)
+        sections.append(Section("The plane of latents: test signals, and what each place is taken for", path))
+    return sections
+
+
+def _observed(model: Model, test: SignalSet, shares: Sequence[float]) -> tuple[Section, dict[str, float]]:
+    """A table of how well whole signals are predicted from a share of their points."""
+    rows = observation_curve(model.gon, model.signal, test, shares, model.recipe.train.seed)
+    text = {
+        "observed": "share observed",
+        "psnr": "all points, dB",
+        "hidden": "hidden points, dB",
+        "zeros": "hidden points with zeros for them, dB",
+    }
+    table = [list(text.values()), *([f"{row[key]:.4g}" if key in row else "" for key in text] for row in rows)]
+    figures = {f"observed_{r['observed']:g}_{k}": v for r in rows for k, v in r.items() if k != "observed"}
+    return Section("Encoded from a share of the points", table=table), figures

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 __all__ = [
     "BCE",
+    "KL",
     "L1",
     "MSE",
     "STFT",
+    "Again",
+    "CrossEntropy",
     "Huber",
     "Loss",
     "Objective",
@@ -18,8 +21,8 @@ __all__ = [
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -34,11 +37,14 @@ class Loss(ABC):
     """A number per signal, (B,), from a `Prediction` and the `Batch` it is held against.
 
     Attributes:
-        logits: whether the loss reads the field's output as logits of values in [0, 1].
+        reads: what it needs of a prediction: the field's values, the logits of a label head, the latent, the
+            posterior of a variational model, or what is predicted of the observed signal itself.
+        logits: whether it reads the field's values as logits of values in [0, 1].
         consecutive: whether the points must be consecutive ones of a one-dimensional grid, in order.
         slopes: whether it differentiates values by coords: `batch.coords` are then (B, P, D) and need a gradient.
     """
 
+    reads: ClassVar[Literal["values", "label", "latent", "posterior", "observed"]] = "values"
     logits: ClassVar[bool] = False
     consecutive: ClassVar[bool] = False
     slopes: ClassVar[bool] = False
@@ -116,6 +122,46 @@ class BCE(Pointwise):
         return chance * (1 - chance)
 
 
+class CrossEntropy(Loss):
+    """−log softmax(f(z))_y, in nats: Eq. 2, the loss of a GON that classifies by one linear layer f on its latent."""
+
+    reads: ClassVar[Literal["label"]] = "label"
+
+    def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
+        if prediction.logits is None or batch.label is None:
+            raise ValueError("cross_entropy needs a label head and labels")
+        return functional.cross_entropy(prediction.logits, batch.label, reduction="none")
+
+
+class KL(Loss):
+    """½ Σ_k (μ² + σ² − 1 − log σ²), in nats: of the latent's posterior from the unit normal.
+
+    Kingma & Welling, Auto-Encoding Variational Bayes, arXiv 1312.6114, appendix B.
+    """
+
+    reads: ClassVar[Literal["posterior"]] = "posterior"
+
+    def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
+        if prediction.posterior is None:
+            raise ValueError("kl needs a variational model")
+        mean, log_variance = prediction.posterior
+        return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+
+
+@dataclass(frozen=True)
+class Again(Loss):
+    """The inner loss at the latent: how well the observed signal itself is predicted, where the target is another."""
+
+    inner: Loss
+    reads: ClassVar[Literal["observed"]] = "observed"
+
+    def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
+        if prediction.observed is None:
+            raise ValueError("source needs a prediction of the observed signal")
+        values, observed = prediction.observed
+        return self.inner(Prediction(values, prediction.latent), observed)
+
+
 TINY = 1e-12  # keeps the slope of a root finite
 
 
@@ -163,7 +209,15 @@ def log_floored(values: Tensor, floor: float) -> Tensor:
     return values.clamp_min(floor).log()
 
 
-LOSSES: Mapping[str, type[Loss]] = {"mse": MSE, "l1": L1, "huber": Huber, "bce": BCE, "stft": STFT}
+LOSSES: Mapping[str, type[Loss]] = {
+    "mse": MSE,
+    "l1": L1,
+    "huber": Huber,
+    "bce": BCE,
+    "stft": STFT,
+    "cross_entropy": CrossEntropy,
+    "kl": KL,
+}
 
 
 def loss_named(name: str, own: Mapping[str, Loss] | None = None) -> Loss:
@@ -198,34 +252,69 @@ class Objective:
     Attributes:
         inner: reads `prediction.values` only.
         outer: name → (weight, loss).
+        anneal: name → steps over which an outer term's weight rises from 0.
+        one_field: whether latents are inferred through the field that is decoded.
 
     Raises:
-        ValueError: no outer loss, or some losses read logits and others values.
+        ValueError: no outer loss, an inner one that does not read values, losses that read one field's values
+            differently, or a term to anneal that is not there.
     """
 
     inner: Loss
     outer: Mapping[str, tuple[float, Loss]]
+    anneal: Mapping[str, int] = field(default_factory=dict)
+    one_field: bool = True
 
     def __post_init__(self) -> None:
         if not self.outer:
             raise ValueError("there is no outer loss: nothing would be learned")
-        kinds = {loss.logits for loss in (self.inner, *(loss for _, loss in self.outer.values()))}
-        if len(kinds) > 1:
+        if self.inner.reads != "values":
+            raise ValueError("the inner loss must read the field's values: it is what latents are inferred from")
+        if unknown := sorted(self.anneal.keys() - self.outer.keys()):
+            raise ValueError(f"anneal names {unknown[0]!r}, which is no outer term{nearest(unknown[0], self.outer)}")
+        decoded = [loss for _, loss in self.outer.values() if loss.reads == "values"]
+        if len({loss.logits for loss in [*decoded, *([self.inner] if self.one_field else [])]}) > 1:
             raise ValueError(
-                "inner and outer losses must read the field alike: bce reads logits, the others values; "
-                "use bce for both or for none"
+                "inner and outer losses must read the field alike: bce reads logits, the others values; use bce for all or "
+                "for none"
             )
 
     @staticmethod
-    def named(inner: str, outer: Mapping[str, float], own: Mapping[str, Loss] | None = None) -> Objective:
-        """From a recipe's names and weights, and a signal type's own losses."""
-        terms = {name: (weight, loss_named(name, own)) for name, weight in outer.items()}
-        return Objective(loss_named(inner, own), terms)
+    def named(
+        inner: str,
+        outer: Mapping[str, float],
+        own: Mapping[str, Loss] | None = None,
+        *,
+        own_inner: Mapping[str, Loss] | None = None,
+        anneal: Mapping[str, int] | None = None,
+        one_field: bool = True,
+    ) -> Objective:
+        """From a recipe's names and weights, and a signal type's own losses.
+
+        Args:
+            inner: name of the inner loss.
+            outer: names and weights of the outer terms; "source" is `Again` of the inner loss.
+            own: a signal type's losses.
+            own_inner: those of the type that latents are inferred from; None for the same.
+            anneal: steps over which weights rise, by name.
+            one_field: whether latents are inferred through the field that is decoded.
+        """
+        first = loss_named(inner, own if own_inner is None else own_inner)
+        terms = {
+            name: (weight, Again(first) if name == "source" else loss_named(name, own))
+            for name, weight in outer.items()
+        }
+        return Objective(first, terms, anneal or {}, one_field)
+
+    def reads(self, what: str) -> bool:
+        """Whether an outer term reads this of a prediction; see `Loss.reads`."""
+        return any(loss.reads == what for _, loss in self.outer.values())
 
     @property
     def logits(self) -> bool:
-        """Whether the field's output is logits of values in [0, 1]."""
-        return self.inner.logits
+        """Whether the decoded field's output is logits of values in [0, 1]."""
+        decoded = [loss.logits for _, loss in self.outer.values() if loss.reads == "values"]
+        return decoded[0] if decoded else self.inner.logits
 
     @property
     def consecutive(self) -> bool:
@@ -237,8 +326,14 @@ class Objective:
         """Whether an outer term differentiates by coords."""
         return any(loss.slopes for _, loss in self.outer.values())
 
-    def __call__(self, prediction: Prediction, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The batch's mean of the weighted sum, and of each term unweighted; all scalars."""
+    def __call__(
+        self, prediction: Prediction, batch: Batch, step: int | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The batch's mean of the weighted sum at a step (None: the last), and of each term unweighted; all scalars."""
         terms = {name: loss(prediction, batch).mean() for name, (_, loss) in self.outer.items()}
-        total = torch.stack([weight * terms[name] for name, (weight, _) in self.outer.items()]).sum()
+        weights = {name: weight * self._risen(name, step) for name, (weight, _) in self.outer.items()}
+        total = torch.stack([weights[name] * terms[name] for name in terms]).sum()
         return total, terms
+
+    def _risen(self, name: str, step: int | None) -> float:
+        return 1.0 if step is None or name not in self.anneal else min(1.0, step / self.anneal[name])

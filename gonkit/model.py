@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["MODEL_FILE", "Model", "build"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gonkit.checkpoint import read_tensors, write_tensors
 from gonkit.evaluation import Figures
 from gonkit.gon import GON
 from gonkit.latents import slerp
+from gonkit.observation import View
 from gonkit.priors import Mixture, Prior
 from gonkit.recipe import Recipe, parse_recipe
 from gonkit.signal import Batch, Sample, Signal, SignalError
@@ -26,28 +27,43 @@ from gonkit.tiles import Sink, reconstruct
 MODEL_FILE = "model.safetensors"
 
 
-def build(recipe: Recipe, scale: float = 1.0) -> GON:
-    """The untrained network of a recipe; `scale` is the training values' standard deviation."""
-    signal, objective = recipe.signal, recipe.objective()
-    settings = recipe.field
-    field = Siren(
-        signal.coord_dim,
-        signal.channels,
-        recipe.latent.dim,
-        signal.source_channels,
-        width=settings.width,
-        layers=settings.layers,
-        omega=settings.omega,
-        omega_hidden=settings.omega_hidden,
-        init=settings.init,
-    )
+def build(recipe: Recipe, scale: float = 1.0, inner_scale: float = 1.0, classes: int = 0) -> GON:
+    """The untrained network of a recipe.
+
+    Args:
+        recipe: what it is to learn.
+        scale: standard deviation of the training values.
+        inner_scale: that of the observed signals' values, where those are another type's.
+        classes: N, of a label head if the recipe's losses ask for one.
+    """
+    signal, objective, settings = recipe.signal, recipe.objective(), recipe.field
+
+    def field(kind: Signal) -> Siren:
+        return Siren(
+            kind.coord_dim,
+            kind.channels,
+            recipe.latent.dim,
+            kind.source_channels,
+            width=settings.width,
+            layers=settings.layers,
+            omega=settings.omega,
+            omega_hidden=settings.omega_hidden,
+            init=settings.init,
+        )
+
     return GON(
-        field,
+        field(signal),
         objective.inner,
         step=recipe.latent.eta,
         steps=recipe.latent.steps,
         origin=recipe.latent.origin,
+        threshold=recipe.latent.threshold,
         scale=scale if settings.standardise and not objective.logits else 1.0,
+        logits=objective.logits,
+        inner_field=field(signal.observes) if signal.translates else None,
+        inner_scale=inner_scale if settings.standardise and not objective.inner.logits else 1.0,
+        classes=classes if objective.reads("label") else 0,
+        variational=objective.reads("posterior"),
     )
 
 
@@ -65,6 +81,7 @@ class Model:
     recipe: Recipe
     gon: GON
     prior: Prior
+    classes: tuple[str, ...] = ()
 
     @property
     def signal(self) -> Signal:
@@ -85,20 +102,22 @@ class Model:
         if "recipe" not in about:
             raise SignalError(f"{path}: not a gonkit model: it holds no recipe")
         recipe = parse_recipe(about["recipe"], source=str(path))
-        gon = build(recipe)
+        classes = tuple(about.get("classes", ()))
+        gon = build(recipe, classes=len(classes))
         parts = {part: _under(tensors, part) for part in ("gon", "prior")}
         try:
             gon.load_state_dict(parts["gon"])
             prior = Mixture.from_state(parts["prior"])
         except (RuntimeError, KeyError) as error:
             raise SignalError(f"{path}: weights that do not fit its recipe: {error}") from None
-        return Model(recipe, gon.eval().requires_grad_(False), prior)
+        return Model(recipe, gon.eval().requires_grad_(False), prior, classes)
 
     def save(self, path: Path) -> None:
         """Writes the model file."""
         tensors = {f"gon.{key}": value for key, value in self.gon.state_dict().items()}
         tensors |= {f"prior.{key}": value for key, value in self.prior.state().items()}
-        write_tensors(path, tensors, {"gonkit": gonkit.__version__, "recipe": self.recipe.toml()})
+        about = {"gonkit": gonkit.__version__, "recipe": self.recipe.toml(), "classes": self.classes}
+        write_tensors(path, tensors, about)
 
     def to(self, device: str | torch.device) -> Model:
         """The same model with its network on a device."""
@@ -110,26 +129,78 @@ class Model:
         """Where the network is."""
         return self.gon.scale.device
 
-    def read(self, paths: Sequence[str | Path]) -> Batch:
-        """Files as a batch.
+    def read(self, signals: Batch | Tensor | Sequence[str | Path] | Sequence[Sample]) -> Batch:
+        """What latents are inferred from, as a batch.
+
+        Args:
+            signals: files, samples, a batch, or values (B, P, C) on the training grid.
 
         Raises:
             SignalError: a file that cannot be read.
         """
-        return Batch.stack([self.signal.load(Path(path)) for path in paths], self.signal.coords())
+        kind = self.signal.observes
+        if isinstance(signals, Tensor):
+            return Batch(kind.coords(), signals)
+        if isinstance(signals, Batch):
+            return signals
+        return Batch.stack([s if isinstance(s, Sample) else kind.load(Path(s)) for s in signals], kind.coords())
 
     def encode(self, signals: Batch | Tensor | Sequence[str | Path] | Sequence[Sample]) -> Tensor:
-        """Latents (B, K).
+        """Latents (B, K) of what `read` takes."""
+        return self.gon.encode(self.read(signals).to(self.device)).cpu()
+
+    def classify(self, signals: Batch | Tensor | Sequence[str | Path] | Sequence[Sample]) -> Tensor:
+        """Probabilities (B, N) of the `classes`, of what `read` takes.
+
+        Raises:
+            SignalError: the model was trained without a loss on labels.
+        """
+        if self.gon.head is None:
+            raise SignalError(
+                "this model has no label head; train with a loss on labels, as in loss.outer = { cross_entropy = 1.0 }"
+            )
+        return self.gon.classify(self.encode(signals).to(self.device)).cpu()
+
+    def convert(
+        self,
+        given: Batch | Tensor | Sequence[str | Path] | Sequence[Sample],
+        *,
+        latent: Tensor | None = None,
+        resolution: int | None = None,
+        chunk: int = 1 << 16,
+    ) -> list[Any]:
+        """Natural objects of signals of another type, one of each.
 
         Args:
-            signals: files, samples, a batch, or values (B, P, C) on the training grid.
+            given: what is converted, as `read` takes it.
+            latent: (B, K) or (1, K), what `given` cannot tell, for types with a source: drawn from the prior or taken
+                from another pair; None for the origin.
+            resolution: of the result, other than the training one.
+            chunk: points computed at once.
+
+        Raises:
+            SignalError: a model that converts nothing.
         """
-        grid = self.signal.coords()
-        if isinstance(signals, Tensor):
-            signals = Batch(grid, signals)
-        elif not isinstance(signals, Batch):
-            signals = Batch.stack([s if isinstance(s, Sample) else self.signal.load(Path(s)) for s in signals], grid)
-        return self.gon.encode(signals.to(self.device)).cpu()
+        batch = self.read(given)
+        if self.signal.translates:
+            return self.decode(self.encode(batch), resolution, chunk)
+        known = self.signal.known(batch, resolution)
+        latent = torch.zeros(len(batch), self.gon.field.latent_dim) if latent is None else latent
+        coords = self.signal.coords(resolution).to(self.device)
+        latent = latent.expand(len(batch), -1).to(self.device)
+        values = self.gon.decode(latent, coords, known.to(self.device), chunk=chunk)
+        return self.signal.things(values.cpu(), resolution)
+
+    def encode_pair(self, source: str | Path, target: str | Path) -> Tensor:
+        """What a source cannot tell of its target, as a latent (1, K), for types with a source.
+
+        Raises:
+            SignalError: a model without a source, or files that cannot be read.
+        """
+        known = self.signal.known(self.read([source]))
+        sample = self.signal.load(Path(target))
+        batch = replace(Batch.stack([sample], self.signal.coords()), source=known)
+        return self.gon.encode(batch.to(self.device)).cpu()
 
     def values(self, latent: Tensor, resolution: int | None = None, chunk: int = 1 << 16) -> Tensor:
         """Values (B, P, C) of latent (B, K) on the signal type's grid at a resolution."""
@@ -152,6 +223,8 @@ class Model:
         resolution: int | None = None,
         scaled: bool = False,
         overlap: float = 0.5,
+        observed: float = 1.0,
+        hide: Sequence[tuple[float, float]] = (),
         chunk: int = 1 << 16,
         suffix: str | None = None,
     ) -> tuple[Path, dict[str, float]]:
@@ -166,6 +239,9 @@ class Model:
             resolution: other than the file's own.
             scaled: bring the file to the training size first, as training did, for one latent.
             overlap: share of a window that the next one covers again, from 0 to below 1.
+            observed: share of the points to encode from, drawn at random.
+            hide: part of each axis, from 0 to 1, that is not encoded from, so that what lies in all of them is filled
+                in; none for nothing.
             chunk: points decoded at once.
             suffix: of the file written, one of the signal type's; None for its usual one.
 
@@ -176,20 +252,23 @@ class Model:
             SignalError: a file that cannot be read.
         """
         path, stem = Path(path), Path(stem)
+        if self.signal.observes is not self.signal:
+            raise SignalError("this model converts one type of signal to another; use gonkit convert")
         stem.parent.mkdir(parents=True, exist_ok=True)
+        view = View(observed, hide)
         whole = None if scaled else self.signal.open(path)
         if whole is not None:
 
             def sink(resolution: int) -> Sink:
                 return self.signal.create(stem, whole, resolution, suffix)
 
-            return reconstruct(self.gon, self.signal, whole, sink, resolution, overlap=overlap, chunk=chunk)
+            return reconstruct(self.gon, self.signal, whole, sink, resolution, overlap=overlap, view=view, chunk=chunk)
         sample = self.signal.load(path)
         batch = Batch.stack([sample], self.signal.coords())
-        latent = self.encode(batch)
+        latent = self.encode(batch.seen(view.mask((batch.coords.expand(1, -1, -1) + 1) / 2)))
         figures = Figures(self.signal)
-        seen = self.gon.decode(latent.to(self.device), batch.coords.to(self.device), chunk=chunk)
-        figures.add(seen.cpu(), batch)
+        values = self.gon.decode(latent.to(self.device), batch.coords.to(self.device), chunk=chunk)
+        figures.add(values.cpu(), batch)
         (thing,) = self.decode(latent, resolution, chunk)
         return self.signal.save(self.signal.placed(thing, sample), stem, suffix), figures.summary()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "EvaluateSettings",
     "FieldSettings",
     "LatentSettings",
     "LossSettings",
@@ -18,7 +19,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import Field, InstanceOf, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
@@ -59,18 +60,22 @@ class LatentSettings(Settings):
     dim: PositiveInt = 32
     """K."""
     origin: Origin = "damped"
-    """"damped", or "gradient" as in the paper."""
+    """"damped"; "gradient" as in the paper; "sparse", not affine in the data, to classify."""
     step: PositiveFloat | None = None
-    """η; None for 100 (damped) or 12.25 (gradient)."""
+    """η; None for 100 (damped) or 12.25 (gradient, sparse)."""
     steps: PositiveInt = 1
     """Origin steps."""
+    threshold: NonNegativeFloat = 0.5
+    """τ of the sparse origin: latents below this share of their root mean square become zero."""
+    drop: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of signals that are trained with their latent at the origin, so that it can be converted from."""
     points: PositiveInt | None = None
     """How many points to draw for encoding while training; None for all."""
 
     @property
     def eta(self) -> float:
         """η, resolved."""
-        return self.step if self.step is not None else {"damped": 100.0, "gradient": 12.25}[self.origin]
+        return self.step if self.step is not None else {"damped": 100.0}.get(self.origin, 12.25)
 
 
 class LossSettings(Settings):
@@ -80,6 +85,8 @@ class LossSettings(Settings):
     """The loss that makes latents; None for the signal type's."""
     outer: dict[str, PositiveFloat] | None = None
     """Names and weights of the terms that train the network; None for the signal type's."""
+    anneal: dict[str, PositiveInt] = Field(default_factory=dict)
+    """Steps over which the weights of outer terms rise from 0, by name."""
 
 
 class TrainSettings(Settings):
@@ -124,6 +131,13 @@ class PriorSettings(Settings):
     """Of the mixture; None chooses by held-out likelihood."""
 
 
+class EvaluateSettings(Settings):
+    """[evaluate]: what the report judges beyond what it always does."""
+
+    observed: list[Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=list)
+    """Shares of points to encode from, for a curve of what is predicted of the others."""
+
+
 class Recipe(Settings):
     """Everything that determines a run."""
 
@@ -134,6 +148,7 @@ class Recipe(Settings):
     loss: LossSettings = LossSettings()
     train: TrainSettings = TrainSettings()
     prior: PriorSettings = PriorSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
 
     def objective(self) -> Objective:
         """The inner loss and outer terms, the signal type's where the recipe says none.
@@ -142,8 +157,15 @@ class Recipe(Settings):
             SignalError: no loss of such a name.
             ValueError: losses that do not go together.
         """
-        signal = self.signal
-        return Objective.named(self.loss.inner or signal.inner, self.loss.outer or signal.outer, signal.losses())
+        signal, seen = self.signal, self.signal.observes
+        return Objective.named(
+            self.loss.inner or seen.inner,
+            self.loss.outer or signal.outer,
+            signal.losses(),
+            own_inner=seen.losses(),
+            anneal=self.loss.anneal,
+            one_field=not signal.translates,
+        )
 
     def toml(self) -> str:
         """The recipe with all defaults filled in, as TOML."""
@@ -156,6 +178,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "loss": LossSettings,
     "train": TrainSettings,
     "prior": PriorSettings,
+    "evaluate": EvaluateSettings,
 }
 
 
@@ -281,12 +304,19 @@ def _together(recipe: Recipe) -> list[str]:
         objective = recipe.objective()
     except (SignalError, ValueError) as error:
         return [f"loss: {error}"]
+    problems = []
     if objective.slopes and recipe.train.compile:
-        return ["train.compile: a loss here differentiates by coords, which a compiled field cannot; set it to false"]
+        problems.append("train.compile: a loss here differentiates by coords, which a compiled field cannot; set false")
+    if recipe.latent.drop and not recipe.signal.source_channels:
+        problems.append("latent.drop: only signals with a source can be predicted from the origin; set it to 0")
+    if objective.reads("observed") and not recipe.signal.translates:
+        problems.append("loss.outer.source: there is no source to predict; it belongs to a signal type that translates")
     if recipe.latent.origin == "damped" and not isinstance(objective.inner, Pointwise):
-        name = recipe.loss.inner or recipe.signal.inner
-        return [f'latent.origin: "damped" needs a pointwise inner loss and {name!r} is none; set origin = "gradient"']
-    return []
+        name = recipe.loss.inner or recipe.signal.observes.inner
+        problems.append(
+            f'latent.origin: "damped" needs a pointwise inner loss and {name!r} is none; set origin = "gradient"'
+        )
+    return problems
 
 
 def _explain(error: ValidationError, section: str, kind: type[Settings]) -> list[str]:

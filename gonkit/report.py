@@ -25,6 +25,7 @@ svg { width: 100%; height: auto } pre { background: #f4f4f4; padding: 1rem; over
 """
 CURVES = {
     "PSNR, dB": ("train/psnr", "validation/psnr"),
+    "Accuracy": ("train/accuracy", "validation/accuracy"),
     "Loss": ("train/loss",),
     "Inner loss of held-out signals": ("latent/loss_at_origin", "latent/loss_at_latent"),
 }
@@ -38,11 +39,13 @@ class Section:
     Attributes:
         title: over it.
         sheet: a picture of everything.
+        table: rows of text, the first of them the heads of columns.
         files: single objects with what to say of each, shown as the signal type shows them.
     """
 
     title: str
-    sheet: Path
+    sheet: Path | None = None
+    table: Sequence[Sequence[str]] = ()
     files: list[tuple[Path, str]] = field(default_factory=list)
 
     def add(self, paths: Sequence[Path | None], captions: Sequence[str]) -> None:
@@ -56,23 +59,29 @@ def write_report(
     evaluation: Mapping[str, float],
     sections: Sequence[Section],
     notes: Sequence[str] = (),
+    baselines: Sequence[str] = ("pca",),
 ) -> Path:
     """Writes the page.
 
     Args:
         folder: of the run.
         recipe: what was trained.
-        evaluation: figures on the test signals; those of a baseline begin with `pca_`.
+        evaluation: figures on the test signals; those of a baseline begin with its name and `_`.
         sections: objects to show.
         notes: what else a reader must know.
+        baselines: names of what gonkit is held against.
     """
     name = html.escape(recipe.name)
     parts = [f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{name}</title><style>{STYLE}</style>"]
-    parts += [f"<h1>{name}</h1>", _table(evaluation)]
+    parts += [f"<h1>{name}</h1>", _figures(evaluation, ["informed", *baselines])]
     parts += [f"<p>{html.escape(note)}</p>" for note in notes]
     for section in sections:
-        source, title = html.escape(section.sheet.relative_to(folder).as_posix()), html.escape(section.title)
-        parts.append(f"<h2>{title}</h2><img src='{source}' alt='{title}'><div class='files'>")
+        title = html.escape(section.title)
+        parts.append(f"<h2>{title}</h2>")
+        if section.sheet is not None:
+            source = html.escape(section.sheet.relative_to(folder).as_posix())
+            parts.append(f"<img src='{source}' alt='{title}'>")
+        parts.append(_table(section.table) + "<div class='files'>")
         for path, said in section.files:
             shown = recipe.signal.html(path.relative_to(folder).as_posix())
             parts.append(f"<figure>{shown}<figcaption>{html.escape(said)}</figcaption></figure>")
@@ -80,24 +89,40 @@ def write_report(
     lines = read_metrics(folder)
     for title, names in CURVES.items():
         curves = {n: [(line["step"], line[n]) for line in lines if n in line] for n in names}
-        parts.append(f"<h2>{html.escape(title)}</h2>{_plot({n: c for n, c in curves.items() if len(c) > 1})}")
+        curves = {n: c for n, c in curves.items() if c}
+        if curves:
+            parts.append(f"<h2>{html.escape(title)}</h2>{_plot({n: c for n, c in curves.items() if len(c) > 1})}")
     parts.append(f"<h2>Recipe</h2><pre>{html.escape(recipe.toml())}</pre></html>")
     path = folder / "report.html"
     write_atomically(path, "\n".join(parts).encode())
     return path
 
 
-def _table(evaluation: Mapping[str, float]) -> str:
-    baseline = {k.removeprefix("pca_"): v for k, v in evaluation.items() if k.startswith("pca_")}
-    head = "<tr><th>test signals</th><th>gonkit</th>" + ("<th>PCA, as many latents</th>" if baseline else "") + "</tr>"
+def _figures(evaluation: Mapping[str, float], others: Sequence[str]) -> str:
+    """Figures as a table, with a column for each of the others that has any."""
+    columns = {
+        name: {k.removeprefix(f"{name}_"): v for k, v in evaluation.items() if k.startswith(f"{name}_")}
+        for name in others
+    }
+    columns = {name: figures for name, figures in columns.items() if figures}
+    own = {k: v for k, v in evaluation.items() if not k.startswith(tuple(f"{name}_" for name in columns))}
+    heads = ["PCA, as many latents" if name == "pca" else name.replace("_", " ") for name in columns]
     rows = [
-        f"<tr><td>{html.escape(key)}</td><td>{value:.5g}</td>"
-        + (f"<td>{baseline[key]:.5g}</td>" if key in baseline else "")
-        + "</tr>"
-        for key, value in evaluation.items()
-        if not key.startswith("pca_")
+        [key, f"{value:.5g}", *(f"{figures[key]:.5g}" if key in figures else "" for figures in columns.values())]
+        for key, value in own.items()
     ]
-    return f"<table>{head}{''.join(rows)}</table>"
+    return _table([["test signals", "gonkit", *heads], *rows])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as a table, the first of them its head."""
+    if not rows:
+        return ""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    return f"<table>{line(rows[0], 'th')}{''.join(line(row, 'td') for row in rows[1:])}</table>"
 
 
 def _plot(curves: Mapping[str, Sequence[tuple[int, float]]], width: int = 800, height: int = 220) -> str:

@@ -75,9 +75,12 @@ def _stopped() -> type[BaseException]:
 
 def _run(recipe: Recipe, folder: Path, quiet: bool) -> None:
     from gonkit.finish import finish
+    from gonkit.labels import check_labels
     from gonkit.training import fit
 
     train, val, test = (recipe.signal.dataset(split) for split in ("train", "val", "test"))
+    if recipe.objective().reads("label"):
+        check_labels({"training": train, "validation": val, "test": test})
     for note in {part.note for part in (train, val, test)} - {""}:
         print(f"note: {note}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,12 +133,13 @@ def _dry_run(recipe: Recipe) -> None:
     from gonkit.model import build
     from gonkit.training import step_megabytes
 
-    gon = build(recipe)
+    train = recipe.signal.dataset("train")
+    gon = build(recipe, classes=len(train.classes))
     parameters = sum(p.numel() for p in gon.parameters())
     print(recipe.toml())
     print(f"parameters: {parameters:,}")
     for split in ("train", "val", "test"):
-        signals = recipe.signal.dataset(split)
+        signals = train if split == "train" else recipe.signal.dataset(split)
         one = signals.first(1)
         size = sum(t.numel() * t.element_size() for t in (one.values, one.mask, one.source) if t is not None)
         shared = "shared by all" if one.shared else "of each signal's own"

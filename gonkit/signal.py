@@ -150,6 +150,12 @@ class Batch:
             source=None if self.source is None else self.source[:, points],
         )
 
+    def seen(self, mask: Tensor | None) -> Batch:
+        """The same signals, observed only where `mask` (B, P) is True as well; None leaves them as they are."""
+        if mask is None:
+            return self
+        return replace(self, mask=mask if self.mask is None else mask & self.mask)
+
     def sloped(self) -> Batch:
         """The same signals, each with coordinates of its own that values can be differentiated by."""
         coords = self.coords.expand(len(self), -1, -1) if self.shared else self.coords
@@ -192,11 +198,15 @@ class Prediction:
         values: (B, P, C) the field's output, in network units (see `gonkit.gon.GON`).
         latent: (B, K).
         logits: (B, N) of a label head, or None.
+        posterior: mean and log variance, (B, K) each, of a variational model, or None.
+        observed: what is predicted of the observed signals themselves, and those, where an outer term asks.
     """
 
     values: Tensor
     latent: Tensor
     logits: Tensor | None = None
+    posterior: tuple[Tensor, Tensor] | None = None
+    observed: tuple[Tensor, Batch] | None = None
 
 
 class SignalSet(ABC):
@@ -209,15 +219,34 @@ class SignalSet(ABC):
     def batch(self, index: Tensor) -> Batch:
         """The signals numbered `index` (B,) int64."""
 
+    def pair(self, index: Tensor) -> tuple[Batch, Batch]:
+        """What those signals' latents are inferred from, and what is to be predicted: the same, unless one is
+        converted to the other.
+        """
+        batch = self.batch(index)
+        return batch, batch
+
+    def observed(self, index: Tensor) -> Batch:
+        """What those signals' latents are inferred from."""
+        return self.pair(index)[0]
+
     def judged(self, index: Tensor) -> Batch:
-        """Where those signals' reconstructions are judged, if not at the points that they are encoded from."""
+        """Where those signals' reconstructions are judged, if not at the points that they are predicted at."""
         return self.batch(index)
+
+    def baselines(self, index: Tensor) -> Mapping[str, Tensor]:
+        """By name, what simpler methods predict of those signals' values (B, P, C)."""
+        return {}
 
     def originals(self, index: Tensor, signal: Signal) -> list[Any]:
         """Those signals as natural objects, to be shown beside their reconstructions; none where that cannot be."""
         batch = self.batch(index)
         whole = batch.shared and batch.mask is None and batch.source is None
         return signal.things(batch.values) if whole else []
+
+    def given(self, index: Tensor) -> list[Any]:
+        """What those signals are converted from, as natural objects of the observed type; none for other sets."""
+        return []
 
     def placed(self, index: Tensor, things: Sequence[Any]) -> list[Any]:
         """Those signals' reconstructions where the originals are."""
@@ -230,6 +259,17 @@ class SignalSet(ABC):
     def names(self, index: Tensor) -> list[str]:
         """What to call those signals in messages and file names."""
         return [str(int(i)) for i in index]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels 0, 1 and so on; none where there are no labels."""
+        return ()
+
+    def labels(self) -> Tensor | None:
+        """(N,) int64 of all signals, or None."""
+        parts = [batch.label for batch in self.batches(1024)]
+        present = [part for part in parts if part is not None]
+        return torch.cat(present) if present else None
 
     @property
     def note(self) -> str:
@@ -262,12 +302,15 @@ class Resident(SignalSet):
         SignalError: a value that is not finite (named), or no signals at all.
     """
 
-    def __init__(self, data: Batch, names: Sequence[str] | None = None, note: str = "") -> None:
+    def __init__(
+        self, data: Batch, names: Sequence[str] | None = None, note: str = "", classes: Sequence[str] = ()
+    ) -> None:
         if not len(data):
             raise SignalError("the split is empty: give more signals")
         self.data = data
         self._names = names
         self._note = note
+        self._classes = tuple(classes)
         finite = data.values.isfinite().all(-1)
         finite = (finite if data.mask is None else finite | ~data.mask).all(1)
         if not finite.all():
@@ -282,6 +325,13 @@ class Resident(SignalSet):
 
     def batch(self, index: Tensor) -> Batch:
         return self.data[index.to(self.data.values.device)]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._classes
+
+    def labels(self) -> Tensor | None:
+        return self.data.label
 
     @property
     def note(self) -> str:
@@ -355,6 +405,16 @@ class Signal(Settings, ABC):
     def channels(self) -> int:
         """C."""
 
+    @property
+    def observes(self) -> Signal:
+        """The type of what is given when a signal is wanted: itself, unless one type is converted to another."""
+        return self
+
+    @property
+    def translates(self) -> bool:
+        """Whether latents are inferred from another type, through a field of its own."""
+        return False
+
     @abstractmethod
     def dataset(self, split: Split) -> SignalSet:
         """The signals of a split. Called once for each split, at the start of a run."""
@@ -374,6 +434,10 @@ class Signal(Settings, ABC):
     def grid(self, resolution: int | None = None) -> tuple[int, ...]:
         """Points along each axis of `coords(resolution)`, the last axis fastest; (P,) where they have no rows."""
         return (len(self.coords(resolution)),)
+
+    def known(self, given: Batch, resolution: int | None = None) -> Tensor:
+        """(B, P, S) what signals of the observed type say at `coords(resolution)`, for types with source channels."""
+        raise SignalError(f"{type(self).__name__} signals have no source")
 
     def made(self, decode: Decode, count: int, resolution: int | None = None) -> list[Any]:
         """The natural objects of `count` latents; by default from their values on the whole grid."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gonkit.gon import GON
 from gonkit.metrics import psnr
+from gonkit.observation import View
 from gonkit.signal import Batch, Signal
 
 POINTS_AT_ONCE = 1 << 20  # of all windows together
@@ -83,6 +84,7 @@ def reconstruct(
     resolution: int | None = None,
     *,
     overlap: float = 0.5,
+    view: View | None = None,
     chunk: int = 1 << 16,
 ) -> tuple[Path, dict[str, float]]:
     """Encodes and decodes a whole, window by window; memory does not grow with its first axis.
@@ -98,6 +100,7 @@ def reconstruct(
         sink: makes, for a resolution, what the result is written to.
         resolution: of the result, None for the whole's own.
         overlap: share of a window that the next one covers again, from 0 to below 1.
+        view: which points to encode from; None for all.
         chunk: points decoded at once.
 
     Returns:
@@ -128,7 +131,9 @@ def reconstruct(
             # Encode and decode the windows
             places = [(row, *side) for row in rows for side in sides]
             values, mask = _cut(held, [(row - first, *side) for row, *side in places], window)
-            latent = gon.encode(Batch(coords, values, mask).to(device))
+            looked = (view or View()).mask(_shares(places, window, whole.shape), seed=index)
+            looked = None if looked is None else looked.repeat(whole.tracks, 1)
+            latent = gon.encode(Batch(coords.cpu(), values, mask).seen(looked).to(device))
             same.add(places, gon.decode(latent, coords, chunk=chunk).cpu())
             if finer is not None:
                 finer.add(gon, places, latent, chunk)
@@ -292,6 +297,13 @@ def _cut(held: Tensor, places: Sequence[Sequence[int]], window: Sequence[int]) -
     parts = [wide[_box(place, window)] for place in places]
     masks = [there[_box(place, window)] for place in places]
     return torch.stack(parts, 1).flatten(0, 1).flatten(1, -2), torch.stack(masks, 1).flatten(0, 1).flatten(1)
+
+
+def _shares(places: Sequence[Sequence[int]], window: Sequence[int], shape: Sequence[int]) -> Tensor:
+    """(N, P, D) where the points of windows lie in the whole, from 0 to 1 along each axis."""
+    axes = [torch.arange(size) + 0.5 for size in window]
+    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
+    return (grid + torch.tensor(places).unsqueeze(1)) / torch.tensor(shape)
 
 
 def _box(place: Sequence[int], window: Sequence[int]) -> tuple[slice, ...]:

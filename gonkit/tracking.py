@@ -19,6 +19,7 @@ from gonkit.sheet import contact_sheet
 from gonkit.signal import Signal
 
 METRICS_FILE = "metrics.jsonl"
+BESIDE_THE_BAR = {"loss": "{:.4f}", "psnr": "{:.2f} dB", "accuracy": "{:.2%}"}
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -69,9 +70,11 @@ class Tracker:
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
 
-    def show(self, **values: str) -> None:
-        """Words beside the progress bar."""
-        self.shown |= values
+    def show(self, group: str, values: Mapping[str, float]) -> None:
+        """What a user looks for first among a group's figures, beside the progress bar."""
+        for name, form in BESIDE_THE_BAR.items():
+            if f"{group}/{name}" in values:
+                self.shown[f"{group} {name}"] = form.format(values[f"{group}/{name}"])
         self.bar.set_postfix(self.shown, refresh=False)
 
     def say(self, text: str) -> None:

@@ -19,14 +19,15 @@ from torch import Tensor
 
 from gonkit.checkpoint import resume_from, save_checkpoint, write_atomically
 from gonkit.draws import Draws
-from gonkit.gon import GON
+from gonkit.gon import GON, Chance
 from gonkit.model import build
 from gonkit.recipe import Recipe, TrainSettings
 from gonkit.signal import Batch, SignalError, SignalSet
 from gonkit.tracking import Tracker
-from gonkit.watching import batch_psnr, show_progress, validate
+from gonkit.watching import show_progress, success, validate
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+DEVIATION_OF = 10_000  # training signals that the values' standard deviation is taken over
 
 
 class Stopped(Exception):
@@ -56,21 +57,25 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
     """
     settings, objective = recipe.train, recipe.objective()
     device = pick_device(settings.device)
+    decodes, drop = objective.reads("values"), recipe.latent.drop
 
     # The network, and the optimiser
     torch.manual_seed(settings.seed)
-    gon = build(recipe, scale=_deviation(train)).to(device)
+    given, wanted = train.pair(train.spread(DEVIATION_OF))
+    gon = build(recipe, _deviation(wanted), _deviation(given), len(train.classes)).to(device)
     weights = list(gon.parameters())
     optimiser = torch.optim.Adam(weights, lr=settings.learning_rate, fused=True)
     done, seconds = 0, 0.0
     if (folder / CHECKPOINT_FILE).exists():
         done, seconds = resume_from(folder / CHECKPOINT_FILE, gon, optimiser)
     draws = Draws(settings.seed, len(train), settings.batch)
-    points = train.first(1).values.shape[1]
-    watched = val.evenly(settings.validate_signals).to(device)
+    inner_points, outer_points = (part.values.shape[1] for part in (given, wanted))
+    watched = val.spread(settings.validate_signals)
 
     with Tracker(folder, recipe.signal, done, settings.steps, quiet) as tracker, _Interruption() as asked:
-        render = _compiled(gon, settings, tracker, train.first(1).to(device), points) if done < settings.steps else None
+        render = None
+        if settings.compile and decodes and done < settings.steps:
+            render = _compiled(gon, settings, tracker, wanted[:1].to(device))
         unchecked: list[Tensor] = []
         started = time.perf_counter() - seconds
 
@@ -78,17 +83,21 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
             save_checkpoint(folder / CHECKPOINT_FILE, step, gon, optimiser, time.perf_counter() - started)
 
         for step in range(done + 1, settings.steps + 1):
-            # Draw signals and points
-            batch = gon.standardised(train.batch(draws.signals(step)).to(device))
-            inner = draws.points("inner", step, points, recipe.latent.points, objective.inner.consecutive)
-            outer = draws.points("outer", step, points, settings.points, objective.consecutive)
-            observed, target = batch.at(inner), batch.at(outer)
+            # Draw signals, points and chance
+            given, wanted = (part.to(device) for part in train.pair(draws.signals(step)))
+            inner = draws.points("inner", step, inner_points, recipe.latent.points, objective.inner.consecutive)
+            outer = draws.points("outer", step, outer_points, settings.points if decodes else 0, objective.consecutive)
+            observed, target = gon.standardised(given.at(inner), observed=True), gon.standardised(wanted.at(outer))
             target = target.sloped() if objective.slopes else target
+            chance = Chance(
+                draws.noise(step, recipe.latent.dim).to(device) if gon.posterior is not None else None,
+                draws.dropped(step, drop).to(device) if drop else None,
+            )
 
             # Encode by the origin's gradient, decode, compare
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-                prediction = gon(observed, target, render)
-            loss, terms = objective(prediction, target)
+                prediction = gon(observed, target, render, chance=chance, again=objective.reads("observed"))
+            loss, terms = objective(prediction, target, step)
 
             # Update
             optimiser.zero_grad()
@@ -109,15 +118,15 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
             if due:
                 figures = {"train/loss": loss.item(), "train/gradient_norm": norm.item()}
                 figures |= {f"train/{name}": value.item() for name, value in terms.items() if len(terms) > 1}
-                figures["train/psnr"] = batch_psnr(gon, recipe.signal, prediction, target)
+                figures |= {f"train/{name}": value for name, value in success(gon, recipe, prediction, target).items()}
                 figures["train/learning_rate"] = learning_rate(settings, step)
                 tracker.figures(step, figures)
-                tracker.show(loss=f"{figures['train/loss']:.4f}", psnr=f"{figures['train/psnr']:.2f} dB")
+                tracker.show("train", figures)
             if milestone:
-                held_out = validate(gon, recipe.signal, watched)
+                held_out = validate(gon, recipe, *(part.to(device) for part in val.pair(watched)))
                 tracker.figures(step, held_out)
-                tracker.show(held_out=f"{held_out['validation/psnr']:.2f} dB")
-                show_progress(gon, recipe.signal, train, val, watched, step, tracker)
+                tracker.show("validation", held_out)
+                show_progress(gon, recipe, train, val, watched, step, tracker)
             if milestone or stopping:
                 save(step)
             if stopping and step < settings.steps:
@@ -189,20 +198,16 @@ class _Interruption:
         self.to_stop = True
 
 
-def _deviation(train: SignalSet) -> float:
-    """Standard deviation of the training values, 1 where they do not vary."""
-    batch = train.evenly(10_000)
+def _deviation(batch: Batch) -> float:
+    """Standard deviation of the values, 1 where they do not vary."""
     values = batch.values if batch.mask is None else batch.values[batch.mask]
     deviation = values.double().std().item()
     return deviation if deviation > 1e-12 else 1.0
 
 
-def _compiled(
-    gon: GON, settings: TrainSettings, tracker: Tracker, one: Batch, points: int
-) -> Callable[..., Tensor] | None:
+def _compiled(gon: GON, settings: TrainSettings, tracker: Tracker, one: Batch) -> Callable[..., Tensor] | None:
     """The field compiled for the outer pass and warmed up; None, said once, where that cannot be."""
-    if not settings.compile:
-        return None
+    points = one.values.shape[1]
     render = torch.compile(gon.field.forward, dynamic=False)
     started = time.perf_counter()
     size, device = settings.batch, gon.scale.device

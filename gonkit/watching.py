@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["batch_psnr", "show_progress", "validate"]
+__all__ = ["show_progress", "success", "validate"]
 
 from typing import Any
 
@@ -13,51 +13,59 @@ from gonkit.gon import GON
 from gonkit.latents import slerp
 from gonkit.metrics import psnr
 from gonkit.priors import fit_normal
-from gonkit.signal import Batch, Prediction, Signal, SignalSet
+from gonkit.recipe import Recipe
+from gonkit.signal import Batch, Prediction, SignalSet
 from gonkit.tracking import Tracker
 
 SHOWN = 8  # signals on a contact sheet's row
 PRIOR_LATENTS = 2048  # that the running prior of the sample pictures is fitted to
 
 
-def batch_psnr(gon: GON, signal: Signal, prediction: Prediction, target: Batch) -> float:
-    """Of a batch in network units, in dB over the signal type's range."""
-    with torch.no_grad():
-        natural = target.values * gon.scale
-        error = (gon.natural(prediction.values) - natural).square()
+@torch.no_grad()
+def success(gon: GON, recipe: Recipe, prediction: Prediction, target: Batch) -> dict[str, float]:
+    """Of a batch in network units: `psnr`, in dB over the type's range, and `accuracy`, what there is of them."""
+    figures = {}
+    if recipe.objective().reads("values"):
+        error = (gon.natural(prediction.values) - target.values * gon.scale).square()
         if target.mask is not None:
             error = error.where(target.mask.unsqueeze(-1), 0.0)
-        low, high = signal.value_range
-        return psnr((error * target.weights).sum(1).mean(), high - low).item()
-
-
-@torch.no_grad()
-def validate(gon: GON, signal: Signal, watched: Batch) -> dict[str, float]:
-    """Figures of held-out signals, and of how much the origin's step helps them."""
-    batch = gon.standardised(watched)
-    latent = gon.encode(watched)
-    losses = []
-    for z in (torch.zeros_like(latent), latent):
-        values = gon.decode(z, batch.coords, batch.source, raw=True)
-        losses.append(gon.inner(Prediction(values, z), batch).mean().item())
-    figures = {"validation/psnr": batch_psnr(gon, signal, Prediction(values, latent), batch)}
-    figures["validation/loss"] = losses[1]
-    figures["latent/loss_at_origin"] = losses[0]
-    figures["latent/loss_at_latent"] = losses[1]
-    figures["latent/length"] = latent.norm(dim=1).mean().item()
+        low, high = recipe.signal.value_range
+        figures["psnr"] = psnr((error * target.weights).sum(1).mean(), high - low).item()
+    if prediction.logits is not None and target.label is not None:
+        figures["accuracy"] = (prediction.logits.argmax(1) == target.label).float().mean().item()
     return figures
 
 
 @torch.no_grad()
+def validate(gon: GON, recipe: Recipe, given: Batch, wanted: Batch) -> dict[str, float]:
+    """Figures of held-out signals in their own units, and of how much the origin's step helps them."""
+    latent = gon.encode(given)
+    at_origin, at_latent = (gon.misfit(z, given).mean().item() for z in (torch.zeros_like(latent), latent))
+    values = latent.new_empty(len(latent), 0, gon.field.channels)
+    if recipe.objective().reads("values"):
+        values = gon.decode(latent, wanted.coords, wanted.source, raw=True)
+    logits = None if gon.head is None else gon.head(latent)
+    seen = success(gon, recipe, Prediction(values, latent, logits), gon.standardised(wanted))
+    return {f"validation/{name}": value for name, value in seen.items()} | {
+        "validation/loss": at_latent,
+        "latent/loss_at_origin": at_origin,
+        "latent/loss_at_latent": at_latent,
+        "latent/length": latent.norm(dim=1).mean().item(),
+    }
+
+
+@torch.no_grad()
 def show_progress(
-    gon: GON, signal: Signal, train: SignalSet, val: SignalSet, watched: Batch, step: int, tracker: Tracker
+    gon: GON, recipe: Recipe, train: SignalSet, val: SignalSet, watched: Tensor, step: int, tracker: Tracker
 ) -> None:
     """Reconstructions, samples and an interpolation in TensorBoard, and histograms of the latents."""
-    device = gon.scale.device
+    device, signal = gon.scale.device, recipe.signal
+    tracker.histograms(step, gon.encode(val.observed(watched).to(device)))
+    if not recipe.objective().reads("values"):
+        return
     index = val.spread(SHOWN)
-    shown = val.batch(index).to(device)
-    latent = gon.encode(shown)
-    tracker.histograms(step, gon.encode(watched))
+    given, wanted = (part.to(device) for part in val.pair(index))
+    latent = gon.encode(given)
 
     def decoded(latent: Tensor, source: Tensor | None = None) -> list[Any]:
         def values(coords: Tensor, rows: slice) -> Tensor:
@@ -65,13 +73,13 @@ def show_progress(
 
         return signal.made(values, len(latent))
 
-    rows, titles = [decoded(latent, shown.source)], ["reconstruction"]
+    rows, titles = [decoded(latent, wanted.source)], ["reconstruction"]
     if originals := val.originals(index, signal):
         rows, titles = [originals, *rows], ["original", *titles]
     tracker.objects(step, "pictures/reconstructions", rows, titles)
     if signal.source_channels:
         return
-    prior = fit_normal(gon.encode(train.evenly(PRIOR_LATENTS).to(device)))
+    prior = fit_normal(gon.encode(train.observed(train.spread(PRIOR_LATENTS)).to(device)))
     drawn = prior.sample(4 * SHOWN).to(device)
     tracker.objects(step, "pictures/samples", [decoded(part) for part in drawn.split(SHOWN)])
     if len(latent) > 1:

@@ -23,7 +23,7 @@ from gonkit.metrics import log_spectral_distance, magnitudes, si_sdr
 from gonkit.signal import Batch, Prediction, Resident, Sample, Signal, SignalError, Split, split_indices
 from gonkit.tiles import window_starts
 from signals.audiofile import SUFFIXES, AudioFile, AudioSink, read_audio, write_audio
-from signals.plucks import pluck_name, plucks
+from signals.plucks import MATERIALS, pluck_name, plucks
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -101,17 +101,18 @@ class Audio(Signal):
         paths, fixed = self._public() if self.data in PUBLIC else self._folder()
         recordings, note = self._recordings(paths)
         chosen = [recordings[i] for i in self._split(recordings, split, fixed)]
-        labels = self._labels(recordings)
+        labels = {recording.label for recording in recordings}
+        classes = sorted(labels) if "" not in labels else []
         parts: list[Tensor] = []
         names: list[str] = []
-        classes: list[int] = []
+        numbers: list[int] = []
         for recording in chosen:
             cut = self._cut(recording.samples)
             parts += cut.values()
             names += [f"{recording.path}{f' at {start / self.rate:.3f} s' if self.windows else ''}" for start in cut]
-            classes += [labels[recording.path]] * len(cut) if labels else []
-        label = torch.tensor(classes) if labels else None
-        return Resident(Batch(self.coords(), torch.stack(parts).unsqueeze(-1), label=label), names, note)
+            numbers += [classes.index(recording.label)] * len(cut) if classes else []
+        label = torch.tensor(numbers) if classes else None
+        return Resident(Batch(self.coords(), torch.stack(parts).unsqueeze(-1), label=label), names, note, classes)
 
     def render(self, values: Tensor, resolution: int | None = None) -> Sound:
         return Sound(values.float().cpu(), resolution or self.rate)
@@ -239,14 +240,6 @@ class Audio(Signal):
         validation = {rest[i] for i in chosen if i < len(rest)} or {rest[0]}
         return [i for i in rest if (i in validation) == (split == "val")]
 
-    def _labels(self, recordings: Sequence[_Recording]) -> dict[Path, int]:
-        """Class numbers by file, from the pattern or from sub-folders; empty where there are none."""
-        named = {recording.path: recording.parts.get("label", "") for recording in recordings}
-        if not all(named.values()):
-            return {}
-        classes = sorted(set(named.values()))
-        return {path: classes.index(name) for path, name in named.items()}
-
     def _parts(self, path: Path) -> dict[str, str]:
         """What a file's name says."""
         if self.pattern is None:
@@ -263,7 +256,7 @@ class Audio(Signal):
         clips, labels = plucks(self.rate, self.length)
         index = split_indices(len(clips), split)
         names = [pluck_name(int(i)) for i in index]
-        return Resident(Batch(self.coords(), clips[index].unsqueeze(-1), label=labels[index]), names)
+        return Resident(Batch(self.coords(), clips[index].unsqueeze(-1), label=labels[index]), names, classes=MATERIALS)
 
 
 @dataclass(frozen=True)
@@ -271,6 +264,11 @@ class _Recording:
     path: Path
     samples: Tensor  # (T,) at the training rate
     parts: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """From the pattern or the sub-folder, empty where there is none."""
+        return self.parts.get("label", "")
 
 
 @lru_cache(maxsize=1)  # the three splits come from one reading

@@ -24,6 +24,7 @@ from gonkit.tiles import Whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 DIGITS_SIZE = 8
+DIGITS = tuple("0123456789")
 PUBLIC = {"mnist": ("MNIST", 28, "grey"), "fashion": ("FashionMNIST", 28, "grey"), "cifar10": ("CIFAR10", 32, "rgb")}
 VALIDATION = 2_000  # of a public data set's training part, spread evenly over it
 
@@ -108,7 +109,8 @@ class Image(Signal):
         digits = load_digits()
         index = split_indices(len(digits.images), split)
         eight = (digits.images[index] / 16 * 255).round().astype(numpy.uint8)
-        return self._resident([_to_pillow(plane[..., None]) for plane in eight], torch.from_numpy(digits.target)[index])
+        labels = torch.from_numpy(digits.target)[index]
+        return self._resident([_to_pillow(plane[..., None]) for plane in eight], labels, classes=DIGITS)
 
     def _public(self, split: Split) -> Resident:
         from torchvision import datasets
@@ -122,6 +124,7 @@ class Image(Signal):
                 "the folder where it is, or signal.download = true to fetch it"
             ) from None
         planes, labels = torch.as_tensor(found.data), torch.as_tensor(found.targets)
+        classes = DIGITS if self.data == "mnist" else tuple(found.classes)
         if split != "test":
             held_out = torch.zeros(len(planes), dtype=torch.bool)
             count = min(VALIDATION, len(planes) // 10)
@@ -131,8 +134,8 @@ class Image(Signal):
         planes = planes.reshape(*planes.shape[:3], -1)  # (N, H, W, 1 or 3)
         if planes.shape[1] == self.side and planes.shape[3] == self.channels:
             values = rearrange(planes.float().div_(255), "n h w c -> n (h w) c")
-            return Resident(Batch(self.coords(), values, label=labels))
-        return self._resident([_to_pillow(plane.numpy()) for plane in planes], labels)
+            return Resident(Batch(self.coords(), values, label=labels), classes=classes)
+        return self._resident([_to_pillow(plane.numpy()) for plane in planes], labels, classes=classes)
 
     def _folder(self, split: Split) -> Resident:
         folder = Path(self.data)
@@ -158,7 +161,7 @@ class Image(Signal):
         labels = torch.tensor([classes.index(good[i].relative_to(folder).parts[0]) for i in index]) if classes else None
         names = [str(good[i].relative_to(folder)) for i in index]
         note = f"{len(bad)} of {len(paths)} pictures could not be read and were left out" if bad else ""
-        return self._resident([pictures[i] for i in index], labels, names, note)
+        return self._resident([pictures[i] for i in index], labels, names, note, classes)
 
     @staticmethod
     def _classes(folder: Path, paths: Sequence[Path]) -> list[str]:
@@ -197,9 +200,10 @@ class Image(Signal):
         labels: Tensor | None = None,
         names: Sequence[str] | None = None,
         note: str = "",
+        classes: Sequence[str] = (),
     ) -> Resident:
         values = torch.stack([self._values(self._squared(picture)) for picture in pictures])
-        return Resident(Batch(self.coords(), values, label=labels), names, note)
+        return Resident(Batch(self.coords(), values, label=labels), names, note, classes)
 
 
 class _Picture(Whole):

@@ -215,13 +215,12 @@ class Shape(Signal):
             for p in paths
         ]
 
-    def _labels(self, names: Sequence[str]) -> Tensor | None:
-        """Classes, from the embedded family's kinds or from sub-folders."""
-        kinds = [name.split()[0] if self.data == "solids" else Path(name).parts[0] for name in names]
-        if self.data != "solids" and not all(len(Path(name).parts) > 1 for name in names):
-            return None
-        classes = sorted(set(kinds))
-        return torch.tensor([classes.index(kind) for kind in kinds])
+    def _class_of(self, name: str) -> str:
+        """From the embedded family's kinds or from sub-folders, empty where there is none."""
+        if self.data == "solids":
+            return name.split()[0]
+        inside = Path(name).parts
+        return inside[0] if len(inside) > 1 else ""
 
     def _pooled(self, prepared: Prepared, index: Tensor) -> Pooled:
         """All shapes at points taken evenly from all of them; computed once and kept."""
@@ -305,7 +304,9 @@ class Stored(SignalSet):
 
     def __init__(self, signal: Shape, prepared: Prepared, index: Sequence[int]) -> None:
         self.signal, self.prepared, self.index = signal, prepared, list(index)
-        self.labels = signal._labels([prepared.names[i] for i in self.index])
+        kinds = [signal._class_of(name) for name in prepared.names]
+        self._classes = tuple(sorted(set(kinds))) if all(kinds) else ()
+        self._labels = torch.tensor([self._classes.index(kinds[i]) for i in self.index]) if self._classes else None
         self.file: h5py.File | None = None
 
     def __len__(self) -> int:
@@ -319,6 +320,13 @@ class Stored(SignalSet):
 
     def names(self, index: Tensor) -> list[str]:
         return [self.prepared.names[self.index[int(i)]] for i in index]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self._classes
+
+    def labels(self) -> Tensor | None:
+        return self._labels
 
     @property
     def note(self) -> str:
@@ -343,7 +351,7 @@ class Stored(SignalSet):
             self.file = h5py.File(self.prepared.path, "r")
         stored = self.file[name]
         rows = torch.from_numpy(numpy.stack([stored[self.prepared.rows[self.index[int(i)]]] for i in index]))
-        label = None if self.labels is None else self.labels[index]
+        label = None if self._labels is None else self._labels[index]
         return Batch(rows[..., :3], self.signal.from_distance(rows[..., 3:]), label=label)
 
 
@@ -353,7 +361,7 @@ class Pooled(Stored):
     def __init__(self, signal: Shape, prepared: Prepared, index: Sequence[int], table: Tensor) -> None:
         super().__init__(signal, prepared, index)
         values = signal.from_distance(table[3:][self.index]).unsqueeze(-1)
-        self.resident = Resident(Batch(table[:3].T.contiguous(), values, label=self.labels))
+        self.resident = Resident(Batch(table[:3].T.contiguous(), values, label=self._labels))
 
     def batch(self, index: Tensor) -> Batch:
         return self.resident.batch(index)

@@ -39,7 +39,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         "field.width: got -2; expected greater than 0",
         "field.omega: ",
         "latent.dim: got 'many'; expected integer",
-        "latent.origin: got 'damp'; expected 'gradient' or 'damped'",
+        "latent.origin: got 'damp'; expected 'gradient', 'damped' or 'sparse'",
         "train.compile: got 1; expected boolean",
         "train.points: got 2.5; expected integer",
         "loss.outer.mse: got 'much'; expected number",
