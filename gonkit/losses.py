@@ -275,8 +275,8 @@ class Objective:
         decoded = [loss for _, loss in self.outer.values() if loss.reads == "values"]
         if len({loss.logits for loss in [*decoded, *([self.inner] if self.one_field else [])]}) > 1:
             raise ValueError(
-                "inner and outer losses must read the field alike: bce reads logits, the others values; use bce for all or "
-                "for none"
+                "inner and outer losses must read the field alike: bce reads logits, the others values; use bce for "
+                "all or for none"
             )
 
     @staticmethod

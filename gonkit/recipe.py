@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AnySignal",
     "EvaluateSettings",
     "FieldSettings",
     "LatentSettings",
@@ -22,7 +23,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, InstanceOf, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    Field,
+    InstanceOf,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PlainValidator,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from gonkit.losses import Objective, Pointwise
 from gonkit.names import full_name, import_named, nearest
@@ -31,6 +41,24 @@ from gonkit.priors import PriorKind
 from gonkit.signal import Settings, Signal, SignalError
 
 Table = dict[str, Any]
+
+
+def _any_signal(value: Any) -> Signal:
+    """A signal type and its settings, from a table with a `type` of its own."""
+    if isinstance(value, Signal):
+        return value
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        raise ValueError('missing its type; say which signal type, as in type = "my_signals.py:Mine"')
+    name = full_name(value["type"])
+    kind = import_named(name, Signal)
+    try:
+        return kind.model_validate_json(json.dumps(value | {"type": name}))
+    except ValidationError as error:
+        raise ValueError("; ".join(_explain(error, "", kind))) from None
+
+
+AnySignal = Annotated[Signal, PlainValidator(_any_signal)]
+"""A field of a signal type that holds another signal type, given as a table."""
 
 
 class RecipeError(SignalError):

@@ -23,11 +23,12 @@ from gonkit.metrics import log_spectral_distance, magnitudes, si_sdr
 from gonkit.signal import Batch, Prediction, Resident, Sample, Signal, SignalError, Split, split_indices
 from gonkit.tiles import window_starts
 from signals.audiofile import SUFFIXES, AudioFile, AudioSink, read_audio, write_audio
-from signals.plucks import MATERIALS, pluck_name, plucks
+from signals.plucks import MATERIALS, NOTES, TOUCHES, notes, pluck_name, plucks
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
 
+EMBEDDED = ("plucks", "notes")
 PUBLIC = ("speechcommands", "yesno")
 
 
@@ -49,7 +50,8 @@ class Audio(Signal):
     pictured: ClassVar[bool] = False
 
     data: str = "plucks"
-    """"plucks" (1,000 strings and bars, embedded), "speechcommands", "yesno", or a folder of recordings."""
+    """"plucks" (1,000 strings and bars, embedded), "notes" (ten notes called 0 to 9, struck in eight ways, embedded),
+    "speechcommands", "yesno", or a folder of recordings."""
     root: str = "data"
     """Where public data sets lie, as torchaudio lays them out."""
     download: bool = False
@@ -82,7 +84,7 @@ class Audio(Signal):
         return 1
 
     def absolute(self) -> Self:
-        named = self.data == "plucks" or self.data in PUBLIC
+        named = self.data in EMBEDDED or self.data in PUBLIC
         paths = {"root": str(Path(self.root).resolve())}
         return self.model_copy(update=paths if named else paths | {"data": str(Path(self.data).resolve())})
 
@@ -96,8 +98,8 @@ class Audio(Signal):
         return (seconds * (2 * self.rate / self.length) - 1).float().unsqueeze(1)
 
     def dataset(self, split: Split) -> Resident:
-        if self.data == "plucks":
-            return self._plucks(split)
+        if self.data in EMBEDDED:
+            return self._embedded(split)
         paths, fixed = self._public() if self.data in PUBLIC else self._folder()
         recordings, note = self._recordings(paths)
         chosen = [recordings[i] for i in self._split(recordings, split, fixed)]
@@ -168,7 +170,8 @@ class Audio(Signal):
         folder = Path(self.data)
         if not folder.is_dir():
             raise SignalError(
-                f"{folder}: no such folder; signal.data must be plucks, {', '.join(PUBLIC)} or a folder of recordings"
+                f"{folder}: no such folder; signal.data must be {', '.join(EMBEDDED + PUBLIC)} or a folder of "
+                "recordings"
             )
         paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         if not paths:
@@ -252,11 +255,19 @@ class Audio(Signal):
             raise SignalError(f"{path}: its name does not read as signal.pattern = {self.pattern!r}")
         return found.groupdict()
 
-    def _plucks(self, split: Split) -> Resident:
-        clips, labels = plucks(self.rate, self.length)
-        index = split_indices(len(clips), split)
-        names = [pluck_name(int(i)) for i in index]
-        return Resident(Batch(self.coords(), clips[index].unsqueeze(-1), label=labels[index]), names, classes=MATERIALS)
+    def _embedded(self, split: Split) -> Resident:
+        if self.data == "notes":
+            clips, labels, known = notes(self.rate, self.length)
+            touch = torch.arange(len(clips)) % TOUCHES  # every note is in every split
+            held_out = {"val": touch == 3, "test": touch == 5}
+            index = held_out.get(split, ~(held_out["val"] | held_out["test"])).nonzero()[:, 0]
+            classes = tuple(str(number) for number in range(len(NOTES)))
+            names = [known[i] for i in index]
+        else:
+            clips, labels = plucks(self.rate, self.length)
+            index, classes = split_indices(len(clips), split), MATERIALS
+            names = [pluck_name(int(i)) for i in index]
+        return Resident(Batch(self.coords(), clips[index].unsqueeze(-1), label=labels[index]), names, classes=classes)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, Split, s
 from gonkit.tiles import Whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
-DIGITS_SIZE = 8
+EMBEDDED = {"digits": 8, "photos": 16}  # and their pixels a side
 DIGITS = tuple("0123456789")
 PUBLIC = {"mnist": ("MNIST", 28, "grey"), "fashion": ("FashionMNIST", 28, "grey"), "cifar10": ("CIFAR10", 32, "rgb")}
 VALIDATION = 2_000  # of a public data set's training part, spread evenly over it
@@ -37,13 +37,14 @@ class Image(Signal):
     reads: ClassVar[frozenset[str]] = frozenset(SUFFIXES)
 
     data: str = "digits"
-    """"digits" (1,797 of 8×8, embedded), "mnist", "fashion", "cifar10", or a folder of pictures."""
+    """"digits" (1,797 of 8×8, embedded), "photos" (patches of seven photographs, embedded), "mnist", "fashion",
+    "cifar10", or a folder of pictures."""
     root: str = "data"
     """Where public data sets lie, as torchvision lays them out."""
     download: bool = False
     """Fetch a public data set that is not there."""
     size: Annotated[int, Field(ge=4)] | None = None
-    """Pixels a side; None for a public data set's own, 64 for a folder."""
+    """Pixels a side; None for a data set's own, 16 for patches, 64 for a folder."""
     colour: Literal["grey", "rgb"] | None = None
     """None for a public data set's own, "rgb" for a folder."""
     fit: Literal["crop", "resize"] = "crop"
@@ -54,7 +55,7 @@ class Image(Signal):
     @property
     def side(self) -> int:
         """Pixels a side."""
-        return self.size or (DIGITS_SIZE if self.data == "digits" else PUBLIC.get(self.data, ("", 64, ""))[1])
+        return self.size or EMBEDDED.get(self.data) or PUBLIC.get(self.data, ("", 64, ""))[1]
 
     @property
     def channels(self) -> int:
@@ -62,7 +63,7 @@ class Image(Signal):
         return {"grey": 1, "rgb": 3}[self.colour or own]
 
     def absolute(self) -> Self:
-        named = self.data == "digits" or self.data in PUBLIC
+        named = self.data in EMBEDDED or self.data in PUBLIC
         paths = {"root": str(Path(self.root).resolve())}
         return self.model_copy(update=paths if named else paths | {"data": str(Path(self.data).resolve())})
 
@@ -77,6 +78,8 @@ class Image(Signal):
     def dataset(self, split: Split) -> Resident:
         if self.data == "digits":
             return self._digits(split)
+        if self.data == "photos":
+            return self._photos(split)
         return self._public(split) if self.data in PUBLIC else self._folder(split)
 
     def render(self, values: Tensor, resolution: int | None = None) -> pillow.Image:
@@ -112,6 +115,21 @@ class Image(Signal):
         labels = torch.from_numpy(digits.target)[index]
         return self._resident([_to_pillow(plane[..., None]) for plane in eight], labels, classes=DIGITS)
 
+    def _photos(self, split: Split) -> Resident:
+        """Patches side by side of photographs at half their size, the pictures in turn."""
+        patches, names = [], []
+        for name, photo in _photographs():
+            half = self._coloured(photo).resize((photo.width // 2, photo.height // 2), pillow.Resampling.BOX)
+            for top in range(0, half.height - self.side + 1, self.side):
+                for left in range(0, half.width - self.side + 1, self.side):
+                    patches.append(half.crop((left, top, left + self.side, top + self.side)))
+                    names.append(f"{name} at {left}, {top}")
+        try:
+            index = split_indices(len(patches), split)
+        except SignalError as error:
+            raise SignalError(f"signal.size = {self.side}: {error}") from None
+        return self._resident([patches[i] for i in index], names=[names[i] for i in index])
+
     def _public(self, split: Split) -> Resident:
         from torchvision import datasets
 
@@ -141,7 +159,8 @@ class Image(Signal):
         folder = Path(self.data)
         if not folder.is_dir():
             raise SignalError(
-                f"{folder}: no such folder; signal.data must be digits, {', '.join(PUBLIC)} or a folder of pictures"
+                f"{folder}: no such folder; signal.data must be {', '.join([*EMBEDDED, *PUBLIC])} or a folder of "
+                "pictures"
             )
         paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         if not paths:
@@ -219,6 +238,18 @@ class _Picture(Whole):
     def read(self, count: int) -> Tensor:
         self.row += count
         return self.values[self.row - count : self.row].float().div(255).unsqueeze(0)
+
+
+@lru_cache(maxsize=1)
+def _photographs() -> list[tuple[str, pillow.Image]]:
+    """Seven colour photographs that scikit-image and scikit-learn bring along."""
+    from skimage import data
+    from sklearn.datasets import load_sample_images
+
+    found = [(name, getattr(data, name)()) for name in ("astronaut", "chelsea", "coffee", "rocket")]
+    found.append(("motorcycle", data.stereo_motorcycle()[0]))
+    found += zip(("china", "flower"), load_sample_images().images, strict=True)
+    return [(name, pillow.fromarray(plane)) for name, plane in found]
 
 
 @lru_cache(maxsize=1)  # the three splits of a folder come from one reading of it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MATERIALS", "pluck_name", "plucks"]
+__all__ = ["MATERIALS", "NOTES", "TOUCHES", "notes", "pluck_name", "plucks"]
 
 import math
 from dataclasses import dataclass
@@ -70,6 +70,19 @@ def plucks(rate: int, length: int) -> tuple[Tensor, Tensor]:
         clips.append((0.8 * clip / clip.abs().max()).float())
         labels.append(material)
     return torch.stack(clips), torch.tensor(labels)
+
+
+NOTES = (0, 2, 4, 5, 7, 9, 11, 12, 14, 16)  # semitones of ten notes of the major scale
+NOTE_MATERIAL = 3  # aluminium bars
+
+
+@lru_cache(maxsize=1)
+def notes(rate: int, length: int) -> tuple[Tensor, Tensor, list[str]]:
+    """Ten notes on aluminium bars, each struck in eight ways, (80, length): note · 8 + touch, which note, and names."""
+    clips, _ = plucks(rate, length)
+    numbers = [(NOTE_MATERIAL * SEMITONES + note) * TOUCHES + touch for note in NOTES for touch in range(TOUCHES)]
+    label = torch.arange(len(NOTES)).repeat_interleave(TOUCHES)
+    return clips[numbers], label, [pluck_name(number) for number in numbers]
 
 
 def _place(number: int) -> tuple[int, int, int]:
