@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gonkit.gon import GON
 from gonkit.losses import BCE, L1, MSE, Huber, Loss, Objective, Pointwise
-from gonkit.origin import infer_latent, linearise
+from gonkit.origin import infer_latent, linearise, shrink
 from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
 
@@ -173,7 +173,7 @@ def test_damped_step_is_the_posterior_s_mode_in_a_linear_model() -> None:
     assert slope.abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("origin", ["gradient", "damped"])
+@pytest.mark.parametrize("origin", ["gradient", "damped", "sparse"])
 @pytest.mark.parametrize("own", [False, True])
 def test_derivatives_of_any_order(origin: str, own: bool) -> None:
     torch.manual_seed(0)
@@ -198,7 +198,7 @@ def test_derivatives_of_any_order(origin: str, own: bool) -> None:
     assert torch.autograd.gradgradcheck(outer, inputs)
 
 
-@pytest.mark.parametrize("origin", ["gradient", "damped"])
+@pytest.mark.parametrize("origin", ["gradient", "damped", "sparse"])
 @pytest.mark.parametrize(("own", "masked"), [(False, False), (False, True), (True, False)])
 def test_a_latent_does_not_depend_on_its_batch_mates(origin: str, own: bool, masked: bool) -> None:
     gon = GON(make(), MSE(), step=4.0, origin=origin)  # type: ignore[arg-type]
@@ -331,3 +331,44 @@ def test_damping_needs_a_pointwise_loss() -> None:
     assert infer_latent(field, Whole(), batch, step=1.0).isfinite().all()
     with pytest.raises(ValueError, match="pointwise inner loss, not Whole"):
         infer_latent(field, Whole(), batch, step=1.0, origin="damped")
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_sparse_step_solves_its_proximal_problem(steps: int) -> None:
+    field, batch = make(), signals()
+    before = torch.zeros(B, K, dtype=torch.float64)
+    for _ in range(steps):
+        step = before - 3.0 * gradient_at(field, batch, before)
+        limit = 0.7 * step.square().mean(1, keepdim=True).sqrt()
+        before = step.sign() * (step.abs() - limit).clamp_min(0)
+    found = infer_latent(field, MSE(), batch, step=3.0, steps=steps, origin="sparse", threshold=0.7)
+    torch.testing.assert_close(found, before, atol=1e-12, rtol=0)
+    # ½|z − step|² + limit·|z|₁ is least there: no move along any latent makes it smaller
+    least = 0.5 * (found - step).square() + limit * found.abs()
+    for move in (-1e-3, 1e-3):
+        moved = 0.5 * (found + move - step).square() + limit * (found + move).abs()
+        assert (moved >= least - 1e-12).all()
+
+
+def gradient_at(field: Siren, batch: Batch, latent: Tensor) -> Tensor:
+    latent = latent.detach().requires_grad_()
+    loss = literal_loss(MSE(), literal_field(field, batch, latent), batch).sum()
+    return torch.autograd.grad(loss, latent)[0]
+
+
+def test_only_the_sparse_origin_is_not_affine_in_the_data() -> None:
+    field, a, b = make(), signals(), signals()
+    b = Batch(b.coords, b.values.flip(1) * 3 - 1)
+    middle = Batch(a.coords, 0.25 * a.values + 0.75 * b.values)
+    for origin, affine in (("gradient", True), ("damped", True), ("sparse", False)):
+        z = [infer_latent(field, MSE(), x, step=4.0, origin=origin).detach() for x in (a, middle, b)]  # type: ignore[arg-type]
+        gap = (z[1] - (0.25 * z[0] + 0.75 * z[2])).abs().max().item()
+        assert (gap < 1e-12) == affine
+
+
+def test_shrinking_is_the_same_at_every_size() -> None:
+    latent = torch.randn(3, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(shrink(1000 * latent, 0.5), 1000 * shrink(latent, 0.5))
+    assert torch.equal(shrink(torch.zeros(2, 4), 0.5), torch.zeros(2, 4))
+    share = (shrink(torch.randn(1, 100_000, generator=torch.Generator().manual_seed(1)), 0.5) == 0).float().mean()
+    assert share == pytest.approx(math.erf(0.5 / math.sqrt(2)), abs=0.01)
