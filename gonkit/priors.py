@@ -2,141 +2,138 @@
 
 from __future__ import annotations
 
-__all__ = ["Mixture", "Prior", "fit_mixture", "fit_normal", "fit_prior"]
+__all__ = ["Mixture", "PerClass", "Prior", "PriorKind", "fit_normal", "fit_prior", "restore_prior"]
 
-import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
 import torch
-from torch import Tensor, distributions
+from torch import Tensor
 
-PriorKind = Literal["normal", "gmm"]
+from gonkit.densities import Mixture, Prior, fit_normal, unit_normal
+from gonkit.flows import Flow, fit_flow
+from gonkit.mixtures import MOST_LATENTS, choose_mixture, fit_mixture, some
+from gonkit.signal import SignalError
 
-MOST_LATENTS = 10_000  # that a mixture is fitted to, for the time it takes
-COMPONENTS = (1, 2, 5, 10, 20, 50)
-LEAST_PER_COMPONENT = 20  # latents; fewer give covariances of low rank
-
-
-class Prior(ABC):
-    """A density over latents."""
-
-    @abstractmethod
-    def sample(self, count: int, *, seed: int = 0, temperature: float = 1.0) -> Tensor:
-        """(count, K) draws; `temperature` scales their spread: 0 gives the most typical ones."""
-
-    @abstractmethod
-    def log_prob(self, latent: Tensor) -> Tensor:
-        """Log density (B,) of latent (B, K), in nats."""
-
-    @abstractmethod
-    def state(self) -> dict[str, Tensor]:
-        """What `from_state` needs."""
-
-    @classmethod
-    @abstractmethod
-    def from_state(cls, state: Mapping[str, Tensor]) -> Self:
-        """The prior that was saved."""
+PriorKind = Literal["normal", "gmm", "flow", "unit"]
 
 
 @dataclass(frozen=True)
-class Mixture(Prior):
-    """M Gaussians; the paper's multivariate normal is the case M = 1.
+class PerClass(Prior):
+    """A density for each class, and how often each class occurs.
 
     Attributes:
-        weights: (M,) adding up to 1.
-        means: (M, K).
-        factors: (M, K, K) lower Cholesky factors of the covariances.
+        weights: (N',) adding up to 1.
+        labels: (N',) int64, the classes that were seen.
+        parts: N' densities.
     """
 
     weights: Tensor
-    means: Tensor
-    factors: Tensor
+    labels: Tensor
+    parts: tuple[Prior, ...]
 
-    def sample(self, count: int, *, seed: int = 0, temperature: float = 1.0) -> Tensor:
+    @property
+    def components(self) -> int:
+        return sum(part.components for part in self.parts)
+
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        truncation: float | None = None,
+        label: int | None = None,
+    ) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         which = torch.multinomial(self.weights, count, replacement=True, generator=generator)
-        noise = torch.randn(count, self.means.shape[1], 1, generator=generator)
-        return self.means[which] + temperature * (self.factors[which] @ noise).squeeze(-1)
+        if label is not None:
+            which = torch.full_like(which, self._place(label))
+        latent: Tensor | None = None
+        for place in which.unique().tolist():
+            rows = (which == place).nonzero()[:, 0]
+            own_seed = int(torch.randint(2**31, (1,), generator=generator))
+            drawn = self.parts[place].sample(len(rows), seed=own_seed, temperature=temperature, truncation=truncation)
+            latent = drawn.new_empty(count, drawn.shape[1]) if latent is None else latent
+            latent[rows] = drawn
+        if latent is None:
+            raise SignalError(f"count: got {count}; expected a whole number from 1")
+        return latent
 
     def log_prob(self, latent: Tensor) -> Tensor:
-        parts = distributions.MultivariateNormal(self.means, scale_tril=self.factors, validate_args=False)
-        joint = parts.log_prob(latent.cpu().unsqueeze(1)) + self.weights.log()  # (B, M)
-        return torch.logsumexp(joint, 1)
+        joint = torch.stack([part.log_prob(latent) for part in self.parts], 1)  # (B, N')
+        total: Tensor = torch.logsumexp(joint + self.weights.log(), 1)
+        return total
 
     def state(self) -> dict[str, Tensor]:
-        return {"weights": self.weights, "means": self.means, "factors": self.factors}
+        own = {"class_weights": self.weights, "class_labels": self.labels}
+        return own | {f"{i}.{key}": value for i, part in enumerate(self.parts) for key, value in part.state().items()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
-        return cls(**{key: state[key] for key in ("weights", "means", "factors")})
+        def part(number: int) -> Prior:
+            own = {k.removeprefix(f"{number}."): v for k, v in state.items() if k.startswith(f"{number}.")}
+            return restore_prior(own)
 
+        weights = state["class_weights"]
+        return cls(weights, state["class_labels"], tuple(part(number) for number in range(len(weights))))
 
-def fit_normal(latent: Tensor) -> Mixture:
-    """The multivariate normal with the mean and covariance of latent (B, K), as in the paper."""
-    latent = latent.double().cpu()
-    mean = latent.mean(0)
-    covariance = torch.cov(latent.T).reshape(latent.shape[1], latent.shape[1])
-    ridge = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12)
-    factor = torch.linalg.cholesky(covariance + ridge * torch.eye(len(covariance), dtype=covariance.dtype))
-    return Mixture(torch.ones(1), mean.float().unsqueeze(0), factor.float().unsqueeze(0))
-
-
-def fit_mixture(latent: Tensor, components: int, seed: int = 0) -> Mixture:
-    """A Gaussian mixture by expectation maximisation (scikit-learn's), full covariances.
-
-    Args:
-        latent: (B, K).
-        components: M.
-        seed: of the initial clusters.
-    """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-
-    latent = latent.double().cpu()
-    unit = latent.std(0).mean().clamp_min(1e-12)  # the ridge below is relative to the latents' own size
-    mixture = GaussianMixture(components, reg_covar=1e-4, tol=1e-2, max_iter=50, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the likelihood on held-out latents decides
-        fitted = mixture.fit((latent / unit).numpy())
-    factors = torch.linalg.cholesky(torch.from_numpy(fitted.covariances_))
-    return Mixture(
-        torch.from_numpy(fitted.weights_).float(),
-        (torch.from_numpy(fitted.means_) * unit).float(),
-        (factors * unit).float(),
-    )
+    def _place(self, label: int) -> int:
+        known = self.labels.tolist()
+        if label not in known:
+            raise SignalError(f"label: got {label}; the prior knows the classes {', '.join(map(str, known))}")
+        return known.index(label)
 
 
 def fit_prior(
-    kind: PriorKind, latent: Tensor, held_out: Tensor, components: int | None = None, seed: int = 0
-) -> Mixture:
+    kind: PriorKind,
+    latent: Tensor,
+    held_out: Tensor,
+    components: int | None = None,
+    seed: int = 0,
+    *,
+    label: Tensor | None = None,
+    held_out_label: Tensor | None = None,
+) -> Prior:
     """The prior that a recipe asks for.
 
     Args:
-        kind: "normal" or "gmm".
+        kind: "normal", "gmm", "flow", or "unit" for N(0, I) whatever the latents are.
         latent: (B, K) of training signals.
         held_out: (B', K) of validation signals.
-        components: of a mixture; None takes more as long as `held_out` becomes likelier by more than a standard
-            error.
+        components: of a mixture; None lets `held_out` choose.
         seed: of the fit.
+        label: (B,) for a density per class; None for one density of all.
+        held_out_label: (B',) that go with it.
+
+    Raises:
+        SignalError: a flow without zuko, or a class without latents.
     """
+    if label is not None and held_out_label is not None:
+        classes, counts = label.cpu().unique(return_counts=True)
+        parts = []
+        for one in classes.tolist():
+            own, unseen = latent[label == one], held_out[held_out_label == one]
+            parts.append(fit_prior(kind, own, unseen if len(unseen) else own, components, seed))
+        return PerClass(counts / counts.sum(), classes, tuple(parts))
+    if kind == "unit":
+        return unit_normal(latent.shape[1])
     if kind == "normal":
         return fit_normal(latent)
-    order = torch.randperm(len(latent), generator=torch.Generator().manual_seed(seed))
-    latent = latent[order[:MOST_LATENTS]]
+    if kind == "flow":
+        return fit_flow(latent, held_out, seed)
     if components is not None:
-        return fit_mixture(latent, min(components, len(latent)), seed)
-    best = fit_normal(latent)
-    for number in COMPONENTS[1:]:
-        if number * max(LEAST_PER_COMPONENT, latent.shape[1]) > len(latent):
-            break
-        mixture = fit_mixture(latent, number, seed)
-        gain = mixture.log_prob(held_out) - best.log_prob(held_out)  # (B',) nats
-        error = gain.std() / len(gain) ** 0.5 if len(gain) > 1 else gain.abs().squeeze()
-        if gain.mean() > error:
-            best = mixture
-        elif gain.mean() < -error:  # once more components overfit, more still do so worse
-            break
-    return best
+        return fit_mixture(some(latent, MOST_LATENTS, seed), min(components, len(latent)), seed)
+    return choose_mixture(latent, held_out, seed)
+
+
+def restore_prior(state: Mapping[str, Tensor]) -> Prior:
+    """The prior of a model file: what it is can be told from what it holds.
+
+    Raises:
+        KeyError: a state that is none of a prior's.
+    """
+    if "class_weights" in state:
+        return PerClass.from_state(state)
+    return (Flow if any(key.startswith("flow.") for key in state) else Mixture).from_state(state)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gonkit.priors import Mixture, fit_mixture, fit_normal, fit_prior
+from gonkit.densities import unit_normal
+from gonkit.flows import fit_flow
+from gonkit.mixtures import fit_mixture
+from gonkit.priors import Mixture, PerClass, Prior, fit_normal, fit_prior, restore_prior
+from gonkit.signal import SignalError
 
 
 def clusters(count: int, centres: int, seed: int = 0) -> torch.Tensor:
@@ -18,6 +22,7 @@ def clusters(count: int, centres: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_the_normal_has_the_latents_mean_and_covariance() -> None:
+    torch.manual_seed(0)
     latent = torch.randn(500, 4) @ torch.randn(4, 4) + 3
     prior = fit_normal(latent)
     torch.testing.assert_close(prior.means[0], latent.mean(0), atol=1e-5, rtol=1e-4)
@@ -68,3 +73,76 @@ def test_latents_that_do_not_vary_are_no_trouble() -> None:
     for kind in ("normal", "gmm"):
         prior = fit_prior(kind, latent, latent)  # type: ignore[arg-type]
         torch.testing.assert_close(prior.sample(5), torch.ones(5, 3), atol=1e-3, rtol=0)
+
+
+def every_kind() -> dict[str, Prior]:
+    latent, held_out = clusters(600, 3), clusters(100, 3, seed=1)
+    label, held_out_label = ((part[:, 0] / 10).round().long() for part in (latent, held_out))
+    return {
+        "normal": fit_normal(latent),
+        "gmm": fit_mixture(latent, 3),
+        "unit": unit_normal(3),
+        "classes": fit_prior("normal", latent, held_out, label=label, held_out_label=held_out_label),
+    }
+
+
+@pytest.mark.parametrize("kind", ["normal", "gmm", "unit", "classes"])
+def test_every_prior_is_restored_from_flat_tensors_and_draws_the_same(kind: str) -> None:
+    prior = every_kind()[kind]
+    again = restore_prior({key: value.clone() for key, value in prior.state().items()})
+    assert type(again) is type(prior)
+    assert again.components == prior.components
+    for settings in ({}, {"temperature": 0.5}, {"truncation": 1.0}):
+        assert torch.equal(prior.sample(9, seed=2, **settings), again.sample(9, seed=2, **settings))  # type: ignore[arg-type]
+    latent = clusters(20, 3, seed=4)
+    assert torch.equal(prior.log_prob(latent), again.log_prob(latent))
+
+
+def test_truncation_bounds_the_noise() -> None:
+    drawn = unit_normal(3).sample(2000, truncation=0.7)
+    assert 0.65 < drawn.abs().max() <= 0.7
+    assert drawn.mean(0).abs().max() < 0.05
+    with pytest.raises(SignalError, match="above 0"):
+        unit_normal(3).sample(2, truncation=0.0)
+
+
+def test_a_prior_per_class_draws_from_the_class_asked_for() -> None:
+    prior = every_kind()["classes"]
+    assert isinstance(prior, PerClass)
+    for label in range(3):
+        drawn = prior.sample(50, label=label)
+        assert (drawn[:, 0] - 10 * label).abs().max() < 6
+    shares = (prior.sample(3000)[:, 0] / 10).round().long().bincount() / 3000
+    torch.testing.assert_close(shares, prior.weights, atol=0.05, rtol=0)
+    with pytest.raises(SignalError, match="knows the classes 0, 1, 2"):
+        prior.sample(1, label=7)
+    with pytest.raises(SignalError, match="per_class"):
+        unit_normal(3).sample(1, label=0)
+
+
+def test_a_mixture_over_classes_is_likelier_than_one_normal() -> None:
+    priors, unseen = every_kind(), clusters(200, 3, seed=9)
+    assert priors["classes"].log_prob(unseen).mean() > priors["normal"].log_prob(unseen).mean() + 1
+
+
+def test_expectation_maximisation_agrees_with_scikit_learn_s() -> None:
+    from sklearn.mixture import GaussianMixture
+
+    latent, unseen = clusters(900, 4), clusters(200, 4, seed=1)
+    theirs = GaussianMixture(4, random_state=0).fit(latent.double().numpy()).score(unseen.double().numpy())
+    assert abs(fit_mixture(latent, 4).log_prob(unseen).mean().item() - theirs) < 0.02
+
+
+def test_a_flow_learns_a_bend_that_no_normal_has() -> None:
+    pytest.importorskip("zuko")
+    generator = torch.Generator().manual_seed(0)
+    first = torch.randn(2000, 1, generator=generator)
+    latent = torch.cat((first, first.square() + 0.2 * torch.randn(2000, 1, generator=generator)), 1)
+    flow = fit_flow(latent[:1700], latent[1700:], steps=150)
+    assert flow.log_prob(latent[1700:]).mean() > fit_normal(latent[:1700]).log_prob(latent[1700:]).mean() + 0.5
+    drawn = flow.sample(500, seed=1)
+    assert (drawn[:, 1] - drawn[:, 0].square()).abs().mean() < 0.4
+    again = restore_prior(flow.state())
+    assert torch.equal(again.sample(5, seed=3), flow.sample(5, seed=3))
+    grid = torch.cartesian_prod(torch.linspace(-4, 4, 160), torch.linspace(-2, 12, 280))
+    assert abs(flow.log_prob(grid).exp().sum().item() * (8 / 160) * (14 / 280) - 1) < 0.05
