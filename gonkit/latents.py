@@ -1,11 +1,40 @@
-"""Reading the latent space."""
+"""Ways through the latent space: from one latent to another, through classes, and sums of latents."""
 
 from __future__ import annotations
 
-__all__ = ["slerp"]
+__all__ = ["PathKind", "analogy", "between", "class_means", "slerp", "through"]
+
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+PathKind = Literal["slerp", "linear"]
+
+
+def between(a: Tensor, b: Tensor, steps: int, path: PathKind = "slerp") -> Tensor:
+    """Latents (..., T, K) from a (..., K) to b (..., K), ends included; T = `steps`."""
+    t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device)
+    return slerp(a, b, t) if path == "slerp" else torch.lerp(a.unsqueeze(-2), b.unsqueeze(-2), t.unsqueeze(-1))
+
+
+def through(stations: Tensor, steps: int, path: PathKind = "slerp") -> Tensor:
+    """Latents ((S − 1)·T + 1, K) that pass through stations (S, K) in order, T = `steps` from each to the next."""
+    legs = between(stations[:-1], stations[1:], steps + 1, path)[:, :-1]  # (S − 1, T, K)
+    return torch.cat((legs.flatten(0, 1), stations[-1:]))
+
+
+def class_means(latent: Tensor, label: Tensor) -> Tensor:
+    """(N', K) mean latent of each class that occurs, in the order of the labels (B,)."""
+    return torch.stack([latent[label == one].mean(0) for one in label.unique()])
+
+
+def analogy(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """The latent a − b + c: what c is to b, done to a. All (..., K).
+
+    Radford, Metz & Chintala, Unsupervised Representation Learning with DCGANs, arXiv 1511.06434, section 6.3.2.
+    """
+    return a - b + c
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:

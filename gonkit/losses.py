@@ -234,15 +234,18 @@ def loss_named(name: str, own: Mapping[str, Loss] | None = None) -> Loss:
         >>> loss_named("huber")
         Huber(delta=1.0)
     """
+    from gonkit.regularisers import LatentCovariance, LatentL2  # they are losses themselves
+
     own = own or {}
     if ":" in name:
         return import_named(name, Loss)()
     if name in own:
         return own[name]
-    if name not in LOSSES:
-        known = [*LOSSES, *own]
+    losses: Mapping[str, type[Loss]] = {**LOSSES, "latent_l2": LatentL2, "latent_covariance": LatentCovariance}
+    if name not in losses:
+        known = [*losses, *own]
         raise SignalError(f"no loss is called {name!r}{nearest(name, known)}; there are {', '.join(known)}")
-    return LOSSES[name]()
+    return losses[name]()
 
 
 @dataclass(frozen=True)

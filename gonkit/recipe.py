@@ -19,8 +19,9 @@ __all__ = [
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import (
@@ -32,8 +33,10 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
+from gonkit.keeping import Keep
 from gonkit.losses import Objective, Pointwise
 from gonkit.names import full_name, import_named, nearest
 from gonkit.origin import Origin
@@ -142,6 +145,9 @@ class TrainSettings(Settings):
     """"auto" takes a GPU where there is one."""
     seed: NonNegativeInt = 0
     """Of weights, order, points and prior."""
+    keep: Keep = "last"
+    """The weights that become the model: the last, or those of the validation with the best held-out figure (PSNR), or
+    with the most normal held-out latents, as in the paper."""
     validate_every: PositiveInt = 250
     """Steps between validations, pictures and checkpoints."""
     validate_signals: PositiveInt = 256
@@ -154,9 +160,19 @@ class PriorSettings(Settings):
     """[prior]: what latents are sampled from."""
 
     kind: PriorKind = "gmm"
-    """"gmm", or "normal" as in the paper."""
+    """"gmm"; "normal" as in the paper; "flow", an extra; "unit", N(0, I), for variational models."""
     components: PositiveInt | None = None
     """Of the mixture; None chooses by held-out likelihood."""
+    per_class: bool = False
+    """A density for each label, to sample from a class; for signals with labels."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.kind == "flow" and find_spec("zuko") is None:
+            raise ValueError('kind: "flow" needs zuko: pip install \'gonkit[flow]\', or choose "gmm"')
+        if self.kind == "unit" and self.per_class:
+            raise ValueError('per_class: "unit" is the same for every class; set kind to "gmm" or "normal"')
+        return self
 
 
 class EvaluateSettings(Settings):

@@ -27,6 +27,7 @@ CURVES = {
     "PSNR, dB": ("train/psnr", "validation/psnr"),
     "Accuracy": ("train/accuracy", "validation/accuracy"),
     "Loss": ("train/loss",),
+    "Held-out latents: standard deviations from as many normal ones": ("latent/normality",),
     "Inner loss of held-out signals": ("latent/loss_at_origin", "latent/loss_at_latent"),
 }
 COLOURS = ("#1f6fb4", "#d1601f")

@@ -20,6 +20,7 @@ from torch import Tensor
 from gonkit.checkpoint import resume_from, save_checkpoint, write_atomically
 from gonkit.draws import Draws
 from gonkit.gon import GON, Chance
+from gonkit.keeping import Kept
 from gonkit.model import build
 from gonkit.recipe import Recipe, TrainSettings
 from gonkit.signal import Batch, SignalError, SignalSet
@@ -38,7 +39,15 @@ class Diverged(SignalError):
     """The loss is no longer a number."""
 
 
-def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet: bool = False) -> tuple[GON, float]:
+def fit(
+    recipe: Recipe,
+    train: SignalSet,
+    val: SignalSet,
+    folder: Path,
+    *,
+    quiet: bool = False,
+    watch: Callable[[int, float, GON], None] | None = None,
+) -> tuple[GON, float]:
     """Trains a recipe's network, going on from the folder's checkpoint if there is one.
 
     Args:
@@ -47,9 +56,10 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
         val: held-out signals to watch.
         folder: of the run; gets curves, TensorBoard events and the checkpoint.
         quiet: no progress bar.
+        watch: called with step, seconds of training so far and network before the first step and every `log_every`.
 
     Returns:
-        The network, and the seconds of training it took.
+        The network that `train.keep` asks for, and the seconds of training it took.
 
     Raises:
         Stopped: Ctrl-C or SIGTERM came; the checkpoint holds everything.
@@ -71,6 +81,7 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
     draws = Draws(settings.seed, len(train), settings.batch)
     inner_points, outer_points = (part.values.shape[1] for part in (given, wanted))
     watched = val.spread(settings.validate_signals)
+    kept = Kept(folder, settings.keep)
 
     with Tracker(folder, recipe.signal, done, settings.steps, quiet) as tracker, _Interruption() as asked:
         render = None
@@ -82,6 +93,8 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
         def save(step: int) -> None:
             save_checkpoint(folder / CHECKPOINT_FILE, step, gon, optimiser, time.perf_counter() - started)
 
+        if watch is not None and not done:
+            watch(0, 0.0, gon)
         for step in range(done + 1, settings.steps + 1):
             # Draw signals, points and chance
             given, wanted = (part.to(device) for part in train.pair(draws.signals(step)))
@@ -122,16 +135,20 @@ def fit(recipe: Recipe, train: SignalSet, val: SignalSet, folder: Path, *, quiet
                 figures["train/learning_rate"] = learning_rate(settings, step)
                 tracker.figures(step, figures)
                 tracker.show("train", figures)
+            if due and watch is not None:
+                watch(step, time.perf_counter() - started, gon)
             if milestone:
                 held_out = validate(gon, recipe, *(part.to(device) for part in val.pair(watched)))
                 tracker.figures(step, held_out)
                 tracker.show("validation", held_out)
                 show_progress(gon, recipe, train, val, watched, step, tracker)
+                kept.offer(step, gon, held_out)
             if milestone or stopping:
                 save(step)
             if stopping and step < settings.steps:
                 raise Stopped(f"stopped after step {step} of {settings.steps}")
         total = time.perf_counter() - started if done < settings.steps else seconds
+    kept.restore(gon)
     return gon.eval(), total
 
 

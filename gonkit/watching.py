@@ -12,6 +12,7 @@ from torch import Tensor
 from gonkit.gon import GON
 from gonkit.latents import slerp
 from gonkit.metrics import psnr
+from gonkit.normality import normality
 from gonkit.priors import fit_normal
 from gonkit.recipe import Recipe
 from gonkit.signal import Batch, Prediction, SignalSet
@@ -51,6 +52,7 @@ def validate(gon: GON, recipe: Recipe, given: Batch, wanted: Batch) -> dict[str,
         "latent/loss_at_origin": at_origin,
         "latent/loss_at_latent": at_latent,
         "latent/length": latent.norm(dim=1).mean().item(),
+        "latent/normality": normality(latent),
     }
 
 
