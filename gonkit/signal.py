@@ -508,6 +508,17 @@ class Signal(Settings, ABC):
         """
         return {}
 
+    def features(self, values: Tensor) -> Tensor:
+        """What a classifier that judges samples sees of values (B, *grid, C): (B, *any grid, any C); by default those.
+
+        One to three axes; a spectrum where values themselves say little.
+        """
+        return values
+
+    def point_set(self, thing: Any, count: int) -> Tensor | None:
+        """(count, 3) points on a natural object, by which sets of objects are compared; None for other types."""
+        return None
+
     def absolute(self) -> Self:
         """The same settings with paths made absolute, so that a run can go on from another folder."""
         return self

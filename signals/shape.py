@@ -33,8 +33,8 @@ from gonkit.signal import (
     split_indices,
 )
 from signals import solids
-from signals.meshes import SUFFIXES, Mesh, check_mesh, close_mesh, read_mesh, signed_distance
-from signals.points import Prepared, Repair, Source, prepare, sampled_points, stored_mesh
+from signals.meshes import SUFFIXES, Frame, Mesh, check_mesh, close_mesh, read_mesh, signed_distance
+from signals.points import Prepared, Repair, Source, on_surface, prepare, sampled_points, stored_mesh
 from signals.surface import Surface, extract, preview, surface_of
 from signals.surfaces import compare_surfaces
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
 
 BAND = 0.1  # distances farther than this from the surface are cut off, in units of the frame
+WHERE = Frame((0.0, 0.0, 0.0), 1.0)  # of meshes that stay in the field's own frame
 
 
 class Shape(Signal):
@@ -178,6 +179,13 @@ class Shape(Signal):
 
     def html(self, path: str) -> str:
         return f'<a href="{path}">{Path(path).name}</a>'
+
+    def point_set(self, thing: Surface, count: int) -> Tensor:
+        """Points spread evenly over the surface; all of them in the middle where there is none."""
+        if not len(thing.faces):
+            return torch.zeros(count, 3)
+        points, _ = on_surface(Mesh(thing.vertices, thing.faces, WHERE), count, numpy.random.default_rng(0))
+        return torch.from_numpy(points).float()
 
     def check(self, path: Path) -> Mapping[str, str]:
         mesh = read_mesh(path)
