@@ -16,21 +16,24 @@ from torch import Tensor
 from gonkit.checkpoint import write_atomically
 from gonkit.evaluation import encode_all, evaluate, nearest, pca_baseline
 from gonkit.gon import GON
+from gonkit.keeping import Kept
 from gonkit.labels import classified, draw_confusion, draw_plane
 from gonkit.latents import slerp
 from gonkit.model import MODEL_FILE, Model
 from gonkit.observation import observation_curve
-from gonkit.priors import fit_prior
+from gonkit.priors import Prior, fit_prior
 from gonkit.recipe import Recipe
 from gonkit.report import Section, write_report
 from gonkit.sheet import contact_sheet
 from gonkit.signal import Signal, SignalError, SignalSet
+from gonkit.tracking import show_projector
 
 COLUMNS = 10  # objects on a row
 SAMPLES = 40
 FILES = 20  # samples kept as files
 PATHS = 4  # interpolations shown
 STARTS = range(0, SAMPLES, COLUMNS)
+PROJECTED = 400  # latents in the projector; a quarter where pictures of objects take long to make
 
 
 def finish(
@@ -51,8 +54,8 @@ def finish(
         What evaluation.json holds.
     """
     known = encode_all(gon, train)
-    prior = fit_prior(recipe.prior.kind, known, encode_all(gon, val), recipe.prior.components, recipe.train.seed)
-    model = Model(recipe, gon, prior, train.classes if gon.head is not None else ())
+    prior = _prior(recipe, train, known, val, encode_all(gon, val))
+    model = Model(recipe, gon, prior, train.classes)
     model.save(folder / MODEL_FILE)
 
     evaluation = evaluate(gon, recipe, test)
@@ -82,15 +85,42 @@ def finish(
         evaluation |= figures
     sections += _labels(model, train, test, folder / "samples")
     evaluation |= {
-        "prior_components": float(len(prior.weights)),
+        "prior_components": float(prior.components),
         "steps": float(recipe.train.steps),
+        "kept_step": float(Kept(folder, recipe.train.keep).step() or recipe.train.steps),
         "seconds": seconds,
     }
+    if not recipe.signal.source_channels:
+        _project(model, test, folder)
     write_atomically(folder / "evaluation.json", json.dumps(evaluation, indent=2).encode())
     baselines = ["pca", *test.baselines(torch.arange(1))]
     notes = [f"{len(test)} test signals.", *notes, *{part.note for part in (train, val, test)} - {""}]
     write_report(folder, recipe, evaluation, sections, notes, baselines)
     return evaluation
+
+
+def _project(model: Model, test: SignalSet, folder: Path) -> None:
+    """Latents of test signals in TensorBoard's projector."""
+    index = test.spread(PROJECTED if model.signal.pictured else PROJECTED // 4)
+    latent = model.encode(test.observed(index))
+    things = test.originals(index, model.signal) or model.decode(latent)
+    labels = test.labels()
+    names = None if labels is None else [_class_name(test.classes, int(labels[i])) for i in index]
+    pictures = [model.signal.picture(thing) for thing in things]
+    show_projector(folder, latent, test.names(index), names, pictures)
+
+
+def _class_name(classes: Sequence[str], number: int) -> str:
+    return classes[number] if number < len(classes) else str(number)
+
+
+def _prior(recipe: Recipe, train: SignalSet, known: Tensor, val: SignalSet, held_out: Tensor) -> Prior:
+    """Fitted to the training latents `known`, for each label if the recipe asks for it."""
+    label, held_out_label = (part.labels() if recipe.prior.per_class else None for part in (train, val))
+    if recipe.prior.per_class and label is None:
+        raise SignalError("prior.per_class: the training signals have no labels; set it to false")
+    components, seed = recipe.prior.components, recipe.train.seed
+    return fit_prior(recipe.prior.kind, known, held_out, components, seed, label=label, held_out_label=held_out_label)
 
 
 def write_objects(

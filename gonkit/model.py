@@ -16,9 +16,10 @@ import gonkit
 from gonkit.checkpoint import read_tensors, write_tensors
 from gonkit.evaluation import Figures
 from gonkit.gon import GON
-from gonkit.latents import slerp
+from gonkit.latents import PathKind, between
+from gonkit.names import nearest
 from gonkit.observation import View
-from gonkit.priors import Mixture, Prior
+from gonkit.priors import Prior, restore_prior
 from gonkit.recipe import Recipe, parse_recipe
 from gonkit.signal import Batch, Sample, Signal, SignalError
 from gonkit.siren import Siren
@@ -107,7 +108,7 @@ class Model:
         parts = {part: _under(tensors, part) for part in ("gon", "prior")}
         try:
             gon.load_state_dict(parts["gon"])
-            prior = Mixture.from_state(parts["prior"])
+            prior = restore_prior(parts["prior"])
         except (RuntimeError, KeyError) as error:
             raise SignalError(f"{path}: weights that do not fit its recipe: {error}") from None
         return Model(recipe, gon.eval().requires_grad_(False), prior, classes)
@@ -273,14 +274,50 @@ class Model:
         return self.signal.save(self.signal.placed(thing, sample), stem, suffix), figures.summary()
 
     def sample(
-        self, count: int = 1, *, resolution: int | None = None, seed: int = 0, temperature: float = 1.0
+        self,
+        count: int = 1,
+        *,
+        resolution: int | None = None,
+        seed: int = 0,
+        temperature: float = 1.0,
+        truncation: float | None = None,
+        label: int | str | None = None,
     ) -> list[Any]:
-        """New natural objects, drawn from the prior; the same seed draws the same ones."""
-        return self.decode(self.prior.sample(count, seed=seed, temperature=temperature), resolution)
+        """New natural objects, drawn from the prior; the same seed draws the same ones.
 
-    def interpolate(self, a: Tensor, b: Tensor, steps: int = 8, resolution: int | None = None) -> list[Any]:
-        """Natural objects along the great circle from latent a (K,) to b (K,), ends included."""
-        return self.decode(slerp(a, b, torch.linspace(0, 1, steps)), resolution)
+        Args:
+            count: how many.
+            resolution: other than the training one.
+            seed: of the draw.
+            temperature: scales the spread; see `gonkit.densities.Prior.sample`.
+            truncation: largest deviation, in standard deviations.
+            label: a class, by name or number, for a prior per class.
+
+        Raises:
+            SignalError: a class that there is not.
+        """
+        number = None if label is None else self.label(label)
+        drawn = self.prior.sample(count, seed=seed, temperature=temperature, truncation=truncation, label=number)
+        return self.decode(drawn, resolution)
+
+    def label(self, name: int | str) -> int:
+        """The number of a class that is given by its name or number.
+
+        Raises:
+            SignalError: no class of such a name.
+        """
+        if str(name) in self.classes:
+            return self.classes.index(str(name))
+        if not str(name).isdecimal():
+            known = ", ".join(self.classes) or "classes without names: give a number"
+            raise SignalError(f"label: there is no class {name!r}{nearest(str(name), self.classes)}; there are {known}")
+        return int(name)
+
+    def interpolate(
+        self, a: Tensor, b: Tensor, steps: int = 8, resolution: int | None = None, path: PathKind = "slerp"
+    ) -> list[Any]:
+        """Natural objects from latent a (K,) to b (K,), ends included, along a great circle or a straight line."""
+        return self.decode(between(a, b, steps, path), resolution)
 
 
 def _under(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:

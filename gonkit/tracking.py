@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["METRICS_FILE", "Tracker", "read_metrics"]
+__all__ = ["METRICS_FILE", "Tracker", "read_metrics", "show_projector"]
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -18,8 +20,12 @@ from gonkit.checkpoint import write_atomically
 from gonkit.sheet import contact_sheet
 from gonkit.signal import Signal
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
 METRICS_FILE = "metrics.jsonl"
 BESIDE_THE_BAR = {"loss": "{:.4f}", "psnr": "{:.2f} dB", "accuracy": "{:.2%}"}
+THUMBNAIL = (32, 32)  # pixels, in the projector
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -27,6 +33,26 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     path = folder / METRICS_FILE
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def show_projector(
+    folder: Path, latent: Tensor, names: Sequence[str], labels: Sequence[str] | None, pictures: Sequence[Picture]
+) -> None:
+    """Latents (B, K) in TensorBoard's projector, with a name, a label and a thumbnail each.
+
+    Replaces what an earlier call left, so that a run that is finished twice shows one cloud.
+    """
+    from torch.utils.tensorboard.writer import SummaryWriter  # 1 s to import
+
+    stale = folder / "projector"
+    if stale.is_dir():
+        shutil.rmtree(stale)
+    rows = [[name] for name in names] if labels is None else [list(row) for row in zip(names, labels, strict=True)]
+    header = ["name"] if labels is None else ["name", "label"]
+    small = [numpy.asarray(picture.convert("RGB").resize(THUMBNAIL)) for picture in pictures]
+    thumbnails = torch.from_numpy(numpy.stack(small)).movedim(-1, 1).float() / 255
+    with SummaryWriter(str(stale)) as writer:
+        writer.add_embedding(latent, rows, thumbnails, 0, "latents", header)
 
 
 class Tracker:
