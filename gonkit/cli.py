@@ -87,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "--temperature", type=float, default=1.0, help="spread; below 1 more typical, above 1 more diverse"
     )
+    sample.add_argument(
+        "--truncation", type=float, metavar="T", help="draw from within T standard deviations, as in 1.5"
+    )
+    sample.add_argument("--label", metavar="CLASS", help="by name or number, where the prior has a density per class")
 
     reconstruct = command("reconstruct", _reconstruct, "Encode files and decode them again.")
     reconstruct.add_argument("files", type=Path, nargs="+")
@@ -132,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     interpolate.add_argument("files", type=Path, nargs="*", metavar="FILE", help="two files; none for two samples")
     interpolate.add_argument("--steps", type=_positive, default=8)
     interpolate.add_argument("--seed", type=int, default=0)
+    interpolate.add_argument(
+        "--path", choices=("slerp", "linear"), default="slerp", help="along the sphere (default) or straight"
+    )
 
     evaluate = command("evaluate", _evaluate, "Figures on the test signals.", objects=False)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
@@ -141,6 +148,31 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE,...",
         help="instead, how well signals are predicted from these shares of their points",
     )
+    evaluate.add_argument("--samples", action="store_true", help="instead, how far samples are from real signals")
+    evaluate.add_argument("--count", type=_positive, default=2000, help="samples to judge (default 2000)")
+    evaluate.add_argument("--seed", type=int, default=0, help="of the samples")
+    evaluate.add_argument(
+        "--prior",
+        choices=("normal", "gmm", "flow", "unit"),
+        help="fit this prior first (default: the model's)",
+    )
+    evaluate.add_argument("--per-class", action="store_true", help="with --prior, a density for each label")
+    evaluate.add_argument(
+        "--judge", type=Path, help="a judge.safetensors to measure with (default: the run's, trained if there is none)"
+    )
+
+    latents = command("latents", _latents, "Write the latents of all splits, with labels and names.", objects=False)
+    latents.add_argument("--out", type=Path, default=Path("latents.npz"), help="a .npz or .h5 file")
+
+    figure = commands.add_parser("figure", help="Train what one of the paper's figures needs, and draw it.")
+    figure.set_defaults(command=_figure)
+    figure.add_argument("number", type=int, choices=range(2, 8), help="of the figure in arXiv 2007.02798")
+    figure.add_argument("--out", type=Path, help="folder (default: figures/N)")
+    figure.add_argument("--quick", action="store_true", help="fewer steps, to see what it will look like")
+    figure.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a recipe's key"
+    )
+    figure.add_argument("--run", type=Path, help="draw from this run instead of training one (figures 3, 4, 6)")
 
     export = command(
         "export", _export, "Write samples, reconstructions of test signals, or a path between two of them."
@@ -157,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="Time the shared origin against the literal equation.")
     bench.set_defaults(command=_bench)
-    bench.add_argument("what", choices=("step", "encode"))
+    bench.add_argument("what", choices=("step", "encode", "normality"))
     for flag, default, text in (
         ("batch", 64, "signals, B"),
         ("points", 784, "points of a signal, P"),
@@ -211,7 +243,13 @@ def _suffix(model: Model, options: argparse.Namespace) -> str | None:
 
 def _sample(options: argparse.Namespace) -> None:
     model = _open(options)
-    latent = model.prior.sample(options.count, seed=options.seed, temperature=options.temperature)
+    latent = model.prior.sample(
+        options.count,
+        seed=options.seed,
+        temperature=options.temperature,
+        truncation=options.truncation,
+        label=None if options.label is None else model.label(options.label),
+    )
     _write(model, model.decode(latent, options.resolution, options.chunk), options, "sample")
 
 
@@ -293,16 +331,14 @@ def _classify(options: argparse.Namespace) -> None:
 
 
 def _interpolate(options: argparse.Namespace) -> None:
-    import torch
-
-    from gonkit.latents import slerp
+    from gonkit.latents import between
     from gonkit.signal import SignalError
 
     model = _open(options)
     if len(options.files) not in (0, 2):
         raise SignalError(f"give two files to go between, or none; got {len(options.files)}")
     a, b = model.encode(options.files) if options.files else model.prior.sample(2, seed=options.seed)
-    path = slerp(a, b, torch.linspace(0, 1, options.steps))
+    path = between(a, b, options.steps, options.path)
     _write(model, model.decode(path, options.resolution, options.chunk), options, "step")
 
 
@@ -372,10 +408,47 @@ def _table(rows: Mapping[str, Mapping[str, str]], head: str) -> None:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=False)) + "  " + line[-1])
 
 
+def _latents(options: argparse.Namespace) -> None:
+    from gonkit.exporting import export_latents, write_latents
+
+    tables = export_latents(_open(options))
+    write_latents(options.out, tables)
+    counts = ", ".join(f"{len(table.latent)} {split}" for split, table in tables.items())
+    print(f"{options.out}: {counts}")
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from gonkit.figures import draw_figure
+    from gonkit.training import Stopped
+
+    folder = options.out or Path("figures", str(options.number))
+    try:
+        paths = draw_figure(options.number, folder, options.overrides, quick=options.quick, run=options.run)
+    except Stopped:
+        raise KeyboardInterrupt from None
+    print("\n".join(map(str, paths)))
+
+
+def _assess(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from gonkit.assessment import assess, judge_of, refitted
+
+    model = _open(options)
+    train, test = (model.signal.dataset(split) for split in ("train", "test"))
+    if options.prior:
+        model = replace(model, prior=refitted(model, options.prior, options.per_class))
+    judge = judge_of(model, train, options.judge, options.run)
+    _print(assess(model, train, test, judge, options.count, options.seed), options.json)
+
+
 def _evaluate(options: argparse.Namespace) -> None:
     from gonkit.evaluation import evaluate
     from gonkit.observation import observation_curve
 
+    if options.samples:
+        _assess(options)
+        return
     model = _open(options)
     test = model.signal.dataset("test")
     if not options.observed:
@@ -391,12 +464,15 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     from gonkit.bench import Shapes, bench_encode, bench_step
+    from gonkit.normality import power
     from gonkit.training import pick_device
 
     device = pick_device(options.device)
     fields = ("batch", "points", "channels", "dims", "latents", "width", "layers")
     shapes = Shapes(**{name: getattr(options, name) for name in fields})
-    if options.what == "step":
+    if options.what == "normality":
+        _print(power(latents=options.latents), options.json)
+    elif options.what == "step":
         _print(bench_step(shapes, options.rounds, device), options.json)
     else:
         _print(bench_encode(shapes, options.rounds, device, options.signals), options.json)
@@ -411,13 +487,14 @@ def _finite(figures: Any) -> Any:
     return None if isinstance(figures, float) and not math.isfinite(figures) else figures
 
 
-def _print(figures: Mapping[str, float | None], as_json: bool) -> None:
+def _print(figures: Mapping[str, float | str | None], as_json: bool) -> None:
     if as_json:
         print(json.dumps(_finite(figures)))
         return
     width = max(map(len, figures))
     for name, value in figures.items():
-        print(f"{name:>{width}}  {'not possible here' if value is None else f'{value:.5g}'}")
+        said = f"{value:.5g}" if isinstance(value, float) else value or "not possible here"
+        print(f"{name:>{width}}  {said}")
 
 
 if __name__ == "__main__":
