@@ -87,7 +87,7 @@ def prepare(
         parts.mkdir(parents=True, exist_ok=True)
         for stale in parts.glob("*.tmp"):
             stale.unlink()
-        with tqdm(total=len(missing), unit="mesh", desc="points", disable=quiet) as bar:
+        with tqdm(total=len(missing), unit="mesh", desc="points", disable=quiet or None) as bar:
             for source, problem in _everywhere(list(missing.values()), parts, points, repair):
                 bar.update()
                 if problem:

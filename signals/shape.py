@@ -41,6 +41,7 @@ from signals.surfaces import compare_surfaces
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
 
+OBSERVED = 4096  # points of its own that a shape is encoded from, once trained
 BAND = 0.1  # distances farther than this from the surface are cut off, in units of the frame
 WHERE = Frame((0.0, 0.0, 0.0), 1.0)  # of meshes that stay in the field's own frame
 
@@ -323,6 +324,10 @@ class Stored(SignalSet):
     def batch(self, index: Tensor) -> Batch:
         return self._rows("points", index)
 
+    def observed(self, index: Tensor) -> Batch:
+        """Latents are inferred from the first 4,096 points: they are shuffled, so that these are a fair sample."""
+        return self._rows("points", index, OBSERVED)
+
     def judged(self, index: Tensor) -> Batch:
         return self._rows("judged", index)
 
@@ -354,11 +359,11 @@ class Stored(SignalSet):
     def _mesh(self, number: int) -> Mesh:
         return stored_mesh(self.prepared.path, self.prepared.rows[self.index[number]])
 
-    def _rows(self, name: str, index: Tensor) -> Batch:
+    def _rows(self, name: str, index: Tensor, count: int | None = None) -> Batch:
         if self.file is None:
             self.file = h5py.File(self.prepared.path, "r")
         stored = self.file[name]
-        rows = torch.from_numpy(numpy.stack([stored[self.prepared.rows[self.index[int(i)]]] for i in index]))
+        rows = torch.from_numpy(numpy.stack([stored[self.prepared.rows[self.index[int(i)]], :count] for i in index]))
         label = None if self._labels is None else self._labels[index]
         return Batch(rows[..., :3], self.signal.from_distance(rows[..., 3:]), label=label)
 
@@ -372,4 +377,7 @@ class Pooled(Stored):
         self.resident = Resident(Batch(table[:3].T.contiguous(), values, label=self._labels))
 
     def batch(self, index: Tensor) -> Batch:
+        return self.resident.batch(index)
+
+    def observed(self, index: Tensor) -> Batch:
         return self.resident.batch(index)
