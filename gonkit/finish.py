@@ -115,10 +115,8 @@ def _class_name(classes: Sequence[str], number: int) -> str:
 
 
 def _prior(recipe: Recipe, train: SignalSet, known: Tensor, val: SignalSet, held_out: Tensor) -> Prior:
-    """Fitted to the training latents `known`, for each label if the recipe asks for it."""
+    """Fitted to the training latents `known`, for each label if the recipe asks for it and there are any."""
     label, held_out_label = (part.labels() if recipe.prior.per_class else None for part in (train, val))
-    if recipe.prior.per_class and label is None:
-        raise SignalError("prior.per_class: the training signals have no labels; set it to false")
     components, seed = recipe.prior.components, recipe.train.seed
     return fit_prior(recipe.prior.kind, known, held_out, components, seed, label=label, held_out_label=held_out_label)
 

@@ -164,7 +164,7 @@ class PriorSettings(Settings):
     components: PositiveInt | None = None
     """Of the mixture; None chooses by held-out likelihood."""
     per_class: bool = False
-    """A density for each label, to sample from a class; for signals with labels."""
+    """A density for each label, to sample from a class, where signals have labels."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

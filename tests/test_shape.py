@@ -344,6 +344,8 @@ points = 512
 learning_rate = 5e-3
 warmup = 10
 validate_every = 100
+[prior]
+per_class = true
 """
 
 
