@@ -107,10 +107,13 @@ class Tracker:
         """A line above the progress bar."""
         self.bar.write(text)
 
+    def picture(self, step: int, name: str, picture: Picture) -> None:
+        """A picture in RGB."""
+        self.writer.add_image(name, numpy.asarray(picture), step, dataformats="HWC")
+
     def objects(self, step: int, name: str, rows: Sequence[Sequence[Any]], titles: Sequence[str] | None = None) -> None:
         """Natural objects as a contact sheet, and as the signal type shows them itself."""
-        sheet = contact_sheet([[self.signal.picture(thing) for thing in row] for row in rows], titles)
-        self.writer.add_image(name, numpy.asarray(sheet), step, dataformats="HWC")
+        self.picture(step, name, contact_sheet([[self.signal.picture(thing) for thing in row] for row in rows], titles))
         for title, row in zip(titles or [name] * len(rows), rows, strict=True):
             self.signal.log(self.writer, f"{name}/{title}", row[0], step)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gonkit.gon import GON
+from gonkit.labels import classified, draw_confusion, draw_plane
 from gonkit.latents import slerp
 from gonkit.metrics import psnr
 from gonkit.normality import normality
@@ -60,9 +61,10 @@ def validate(gon: GON, recipe: Recipe, given: Batch, wanted: Batch) -> dict[str,
 def show_progress(
     gon: GON, recipe: Recipe, train: SignalSet, val: SignalSet, watched: Tensor, step: int, tracker: Tracker
 ) -> None:
-    """Reconstructions, samples and an interpolation in TensorBoard, and histograms of the latents."""
+    """Reconstructions, samples and an interpolation in TensorBoard, histograms of the latents, and labels taken."""
     device, signal = gon.scale.device, recipe.signal
     tracker.histograms(step, gon.encode(val.observed(watched).to(device)))
+    _show_labels(gon, val, step, tracker)
     if not recipe.objective().reads("values"):
         return
     index = val.spread(SHOWN)
@@ -87,3 +89,14 @@ def show_progress(
     if len(latent) > 1:
         path = slerp(latent[0], latent[1], torch.linspace(0, 1, SHOWN, device=device))
         tracker.objects(step, "pictures/interpolation", [decoded(path)])
+
+
+def _show_labels(gon: GON, val: SignalSet, step: int, tracker: Tracker) -> None:
+    """What a model that classifies takes the validation signals for."""
+    seen = classified(gon, val)
+    if seen is None or gon.head is None:
+        return
+    tracker.figures(step, {f"labels/{name}": value for name, value in seen.figures().items()})
+    tracker.picture(step, "labels/confusion", draw_confusion(seen.confusion(), seen.classes))
+    if seen.latent.shape[1] == 2:
+        tracker.picture(step, "labels/plane", draw_plane(seen, gon.head))

@@ -229,6 +229,12 @@ def test_a_classifier_is_trained_judged_and_used(
     evaluation = json.loads((classifier / "evaluation.json").read_text())
     assert evaluation["accuracy"] > 0.7
     assert "psnr" not in evaluation
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(classifier))
+    events.Reload()
+    assert "labels/confusion" in events.Tags()["images"]
+    assert "labels/calibration" in events.Tags()["scalars"]
     report = (classifier / "report.html").read_text()
     assert "samples/confusion.png" in report
     assert "validation/accuracy" in report
