@@ -70,8 +70,8 @@ class Surface:
 def extract(field: Field, cells: int) -> Surface:
     """The surface where a field is zero, by marching cubes from coarse to fine.
 
-    The field is evaluated at all corners of a coarse grid, and at each halving only at the corners of cells that
-    the surface crosses and of their neighbours, so that every corner of every crossed cell of the finest grid is exact.
+    The field is evaluated at all corners of a coarse grid, and at each halving only at the corners of what became of
+    cells that the surface crosses, and of their new neighbours, so that every corner of every crossed cell is exact.
     Beyond the grid is outside: a shape that reaches the border is closed there.
 
     Args:
@@ -87,7 +87,7 @@ def extract(field: Field, cells: int) -> Surface:
     values = field(_corners(size, torch.ones([size + 1] * 3, dtype=torch.bool))).reshape([size + 1] * 3)
     count = values.numel()
     for _ in range(halvings):
-        crossed = _children(_crossed(values))
+        crossed = _widened(_children(_crossed(values)))
         size *= 2
         values = _upsampled(values)
         wanted = _touching(crossed)
@@ -151,11 +151,16 @@ def _corners(cells: int, wanted: Tensor) -> Tensor:
 
 
 def _crossed(values: Tensor) -> Tensor:
-    """Cells with corners on both sides, and their neighbours."""
+    """Cells with corners on both sides."""
     inside = (values > 0).float()[None, None]
     some = torch.nn.functional.max_pool3d(inside, 2, 1)
     every = -torch.nn.functional.max_pool3d(-inside, 2, 1)
-    return torch.nn.functional.max_pool3d((some != every).float(), 3, 1, 1)[0, 0] > 0
+    return (some != every)[0, 0]
+
+
+def _widened(cells: Tensor) -> Tensor:
+    """Cells and their neighbours."""
+    return torch.nn.functional.max_pool3d(cells.float()[None, None], 3, 1, 1)[0, 0] > 0
 
 
 def _children(cells: Tensor) -> Tensor:
