@@ -49,7 +49,7 @@ class Figures:
                 squares = squares.where(batch.mask.unsqueeze(-1), 0.0)
             self.parts.setdefault(name, []).append((squares * batch.weights).sum(1).mean(1).cpu())
         if batch.mask is None:
-            grid = self.signal.grid() if batch.shared else (batch.values.shape[1],)
+            grid = self.signal.grid() if _on_grid(self.signal, batch) else (batch.values.shape[1],)
             pair = [values.unflatten(1, grid) for values in (prediction, batch.values)]
             for name, metric in self.signal.metrics().items():
                 self.parts.setdefault(name, []).append(metric(*pair).cpu())
@@ -64,6 +64,11 @@ class Figures:
         figures["psnr"] = psnr(mse.mean(), high - low).item()
         figures["psnr_mean"] = psnr(mse.clamp_min(1e-12), high - low).mean().item()
         return figures
+
+
+def _on_grid(signal: Signal, batch: Batch) -> bool:
+    """Whether the points are the canonical ones; others can be shared too."""
+    return batch.shared and batch.values.shape[1] == math.prod(signal.grid())
 
 
 def evaluate(gon: GON, recipe: Recipe, signals: SignalSet) -> dict[str, float]:
@@ -169,7 +174,7 @@ def pca_baseline(signal: Signal, train: SignalSet, test: SignalSet, latents: int
     from sklearn.decomposition import PCA
 
     data = train.evenly(MOST_TRAINING)
-    if signal.observes is not signal or not data.shared or data.mask is not None or data.source is not None:
+    if signal.observes is not signal or not _on_grid(signal, data) or data.mask is not None or data.source is not None:
         return {}
     flat = data.values.flatten(1).cpu().numpy()
     pca = PCA(min(latents, *flat.shape), random_state=0).fit(flat)

@@ -349,6 +349,17 @@ per_class = true
 """
 
 
+def test_shapes_at_shared_points_train_too(folder: Path, tmp_path: Path) -> None:
+    text = RECIPE.format(kind="Occupancy", data=folder, cache=tmp_path / "cache", more="")
+    (tmp_path / "shared.toml").write_text(text.replace("cells = 16", "cells = 16\nshared = true"))
+    assert (
+        run([str(tmp_path / "shared.toml"), "--quiet", "--out", str(tmp_path / "run"), "--set", "train.steps=20"]) == 0
+    )
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert "iou" in evaluation
+    assert not any(name.startswith("pca") for name in evaluation)  # it would be judged at other points
+
+
 @pytest.fixture(scope="module", params=["Occupancy", "Distance"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shapes")
