@@ -83,7 +83,7 @@ def finish(
         made, figures = _observed(model, test, recipe.evaluate.observed)
         sections.append(made)
         evaluation |= figures
-    sections += _labels(model, train, test, folder / "samples")
+    sections += _labels(model, test, folder / "samples")
     evaluation |= {
         "prior_components": float(prior.components),
         "steps": float(recipe.train.steps),
@@ -200,7 +200,7 @@ def _objects(
     return sections
 
 
-def _labels(model: Model, train: SignalSet, test: SignalSet, folder: Path) -> list[Section]:
+def _labels(model: Model, test: SignalSet, folder: Path) -> list[Section]:
     """Which labels are taken for which, and, of two-dimensional latents, where they lie."""
     seen = classified(model.gon, test)
     if seen is None or model.gon.head is None:
