@@ -24,7 +24,7 @@ class Draws:
         batch: per step.
     """
 
-    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2, "noise": 3, "dropped": 4}
+    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2, "noise": 3, "dropped": 4, "losses": 5}
 
     def __init__(self, seed: int, signals: int, batch: int) -> None:
         self.seed = seed
@@ -57,6 +57,10 @@ class Draws:
     def dropped(self, step: int, share: float) -> Tensor:
         """(B, 1) bool, True for about a share of a step's signals."""
         return torch.rand(self.size, 1, generator=self._generator("dropped", step)) < share
+
+    def seed_of(self, step: int) -> int:
+        """For what else a step may draw."""
+        return self._generator("losses", step).initial_seed()
 
     def _shuffled(self, stream: str, number: int, total: int) -> Tensor:
         return torch.randperm(total, generator=self._generator(stream, number))

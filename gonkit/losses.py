@@ -41,13 +41,14 @@ class Loss(ABC):
             posterior of a variational model, or what is predicted of the observed signal itself.
         logits: whether it reads the field's values as logits of values in [0, 1].
         consecutive: whether the points must be consecutive ones of a one-dimensional grid, in order.
-        slopes: whether it differentiates values by coords: `batch.coords` are then (B, P, D) and need a gradient.
+        slopes: what it differentiates values by, if anything: the latent, or coords, which are then (B, P, D) and need
+            a gradient. A compiled field cannot be.
     """
 
     reads: ClassVar[Literal["values", "label", "latent", "posterior", "observed"]] = "values"
     logits: ClassVar[bool] = False
     consecutive: ClassVar[bool] = False
-    slopes: ClassVar[bool] = False
+    slopes: ClassVar[Literal["coords", "latent"] | None] = None
 
     @abstractmethod
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
@@ -234,14 +235,14 @@ def loss_named(name: str, own: Mapping[str, Loss] | None = None) -> Loss:
         >>> loss_named("huber")
         Huber(delta=1.0)
     """
-    from gonkit.regularisers import LatentCovariance, LatentL2  # they are losses themselves
+    from gonkit.regularisers import REGULARISERS  # they are losses themselves
 
     own = own or {}
     if ":" in name:
         return import_named(name, Loss)()
     if name in own:
         return own[name]
-    losses: Mapping[str, type[Loss]] = {**LOSSES, "latent_l2": LatentL2, "latent_covariance": LatentCovariance}
+    losses: Mapping[str, type[Loss]] = {**LOSSES, **REGULARISERS}
     if name not in losses:
         known = [*losses, *own]
         raise SignalError(f"no loss is called {name!r}{nearest(name, known)}; there are {', '.join(known)}")
@@ -325,9 +326,9 @@ class Objective:
         return any(loss.consecutive for _, loss in self.outer.values())
 
     @property
-    def slopes(self) -> bool:
-        """Whether an outer term differentiates by coords."""
-        return any(loss.slopes for _, loss in self.outer.values())
+    def slopes(self) -> frozenset[str]:
+        """What outer terms differentiate values by: "coords", "latent"."""
+        return frozenset(loss.slopes for _, loss in self.outer.values() if loss.slopes)
 
     def __call__(
         self, prediction: Prediction, batch: Batch, step: int | None = None

@@ -350,7 +350,9 @@ def _together(recipe: Recipe) -> list[str]:
         return [f"loss: {error}"]
     problems = []
     if objective.slopes and recipe.train.compile:
-        problems.append("train.compile: a loss here differentiates by coords, which a compiled field cannot; set false")
+        problems.append(
+            "train.compile: a loss here differentiates the field, which then cannot be compiled; set it to false"
+        )
     if recipe.latent.drop and not recipe.signal.source_channels:
         problems.append("latent.drop: only signals with a source can be predicted from the origin; set it to 0")
     if objective.reads("observed") and not recipe.signal.translates:

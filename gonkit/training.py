@@ -101,13 +101,14 @@ def fit(
             inner = draws.points("inner", step, inner_points, recipe.latent.points, objective.inner.consecutive)
             outer = draws.points("outer", step, outer_points, settings.points if decodes else 0, objective.consecutive)
             observed, target = gon.standardised(given.at(inner), observed=True), gon.standardised(wanted.at(outer))
-            target = target.sloped() if objective.slopes else target
+            target = target.sloped() if "coords" in objective.slopes else target
             chance = Chance(
                 draws.noise(step, recipe.latent.dim).to(device) if gon.posterior is not None else None,
                 draws.dropped(step, drop).to(device) if drop else None,
             )
 
             # Encode by the origin's gradient, decode, compare
+            torch.manual_seed(draws.seed_of(step))  # for losses that draw
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
                 prediction = gon(observed, target, render, chance=chance, again=objective.reads("observed"))
             loss, terms = objective(prediction, target, step)

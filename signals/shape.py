@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import h5py
 import numpy
@@ -298,7 +298,7 @@ class Eikonal(Loss):
     Reads values as they are: with `field.standardise = false`.
     """
 
-    slopes: ClassVar[bool] = True
+    slopes: ClassVar[Literal["coords"]] = "coords"
 
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
         (slope,) = torch.autograd.grad(prediction.values.sum(), batch.coords, create_graph=True)

@@ -86,12 +86,26 @@ def test_regularisers_are_what_they_say() -> None:
     assert loss_named("latent_covariance")(Prediction(prediction.values, white), batch).max() < 1e-12
 
 
+def test_the_gradient_penalty_is_the_jacobian_s_square_on_average() -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(6, 2, 5, dtype=torch.float64)  # (P, C, K)
+    latent = drawn(3, 5).double().requires_grad_()
+    prediction = Prediction(torch.einsum("pck,bk->bpc", weight, latent), latent)
+    batch = Batch(torch.zeros(6, 2), torch.zeros(3, 6, 2))
+    penalty = torch.stack([loss_named("latent_gradient")(prediction, batch) for _ in range(4000)]).mean()
+    torch.testing.assert_close(penalty, weight.square().sum() / 6, rtol=0.03, atol=0)
+    empty = Prediction(torch.einsum("pck,bk->bpc", weight[:0], latent), latent)
+    assert loss_named("latent_gradient")(empty, batch).tolist() == [0, 0, 0]
+
+
 def test_a_regulariser_trains_beside_the_reconstruction(recipe: Write, tmp_path: Path) -> None:
-    terms = ("[prior]", "[loss]\nouter = { mse = 1.0, latent_covariance = 0.1, latent_l2 = 0.01 }\n[prior]")
+    terms = "mse = 1.0, latent_covariance = 0.1, latent_l2 = 0.01, latent_gradient = 1e-3"
+    losses = ("[prior]", f"[loss]\nouter = {{ {terms} }}\n[prior]")
     longer = ("steps = 12", "steps = 150\nlearning_rate = 2e-3\nwarmup = 5")
-    assert main([str(recipe(terms, longer)), "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    assert main([str(recipe(losses, longer)), "--out", str(tmp_path / "run"), "--quiet"]) == 0
     lines = [line for line in read_metrics(tmp_path / "run") if "train/latent_covariance" in line]
     assert lines[-1]["train/latent_covariance"] < 0.8 * lines[0]["train/latent_covariance"]
+    assert lines[-1]["train/latent_gradient"] > 0
 
 
 @pytest.mark.parametrize(
