@@ -53,7 +53,8 @@ class GON(nn.Module):
         logits: whether decoded values are logits; None for what the inner loss says.
         inner_field: another field to infer latents through.
         inner_scale: what observed values are divided by there.
-        classes: N of a linear label head on the latent, 0 for none.
+        classes: N of a label head on the latent, 0 for none.
+        head_width: units of a hidden layer of the label head; 0 for the linear one of Eq. 2.
         variational: whether linear heads take the origin's step to the mean and log variance of a latent.
 
     Example:
@@ -82,6 +83,7 @@ class GON(nn.Module):
         inner_field: Siren | None = None,
         inner_scale: float = 1.0,
         classes: int = 0,
+        head_width: int = 0,
         variational: bool = False,
     ) -> None:
         super().__init__()
@@ -93,7 +95,7 @@ class GON(nn.Module):
         self.threshold = threshold
         self.logits = inner.logits if logits is None else logits
         self.inner_field = inner_field
-        self.head = nn.Linear(field.latent_dim, classes) if classes else None
+        self.head = _head(field.latent_dim, head_width, classes) if classes else None
         self.posterior = _Posterior(field.latent_dim) if variational else None
         self.register_buffer("scale", torch.tensor(float(scale)))
         if inner_field is not None:
@@ -214,6 +216,13 @@ class GON(nn.Module):
     def natural(self, values: Tensor) -> Tensor:
         """Outputs of the decoded field in the signals' own units."""
         return torch.sigmoid(values) if self.logits else values * self.scale
+
+
+def _head(latent_dim: int, width: int, classes: int) -> nn.Module:
+    """From a latent to logits, by one linear layer or two."""
+    if not width:
+        return nn.Linear(latent_dim, classes)
+    return nn.Sequential(nn.Linear(latent_dim, width), nn.ReLU(), nn.Linear(width, classes))
 
 
 class _Posterior(nn.Module):

@@ -120,19 +120,19 @@ def draw_confusion(counts: Tensor, classes: Sequence[str], cell: int = 40) -> pi
     return picture
 
 
-def draw_plane(seen: Classified, head: torch.nn.Linear, size: int = 560) -> pillow.Image:
+def draw_plane(seen: Classified, head: torch.nn.Module, size: int = 560) -> pillow.Image:
     """Latents of two dimensions as points in the colours of their classes, over what the head says of the plane.
 
     Args:
         seen: with K = 2.
-        head: the linear layer f of Eq. 2.
+        head: f of Eq. 2.
         size: of the picture, in pixels a side; a legend stands to its right.
     """
     reach = seen.latent.abs().quantile(0.995, dim=0).clamp_min(1e-9) * 1.1
     axis = (torch.arange(size) + 0.5) * (2 / size) - 1
     up, across = torch.meshgrid(-axis, axis, indexing="ij")
     with torch.no_grad():
-        said = head(torch.stack([across * reach[0], up * reach[1]], -1).to(head.weight)).argmax(-1).cpu()
+        said = head(torch.stack([across * reach[0], up * reach[1]], -1).to(next(head.parameters()))).argmax(-1).cpu()
     inks = numpy.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS])
     plane = 255 - (255 - inks[said.numpy() % len(COLOURS)]) // 5
     picture = pillow.new("RGB", (size + 130, size), PAPER)

@@ -64,6 +64,7 @@ def build(recipe: Recipe, scale: float = 1.0, inner_scale: float = 1.0, classes:
         inner_field=field(signal.observes) if signal.translates else None,
         inner_scale=inner_scale if settings.standardise and not objective.inner.logits else 1.0,
         classes=classes if objective.reads("label") else 0,
+        head_width=recipe.latent.head_width,
         variational=objective.reads("posterior"),
     )
 

@@ -100,6 +100,8 @@ class LatentSettings(Settings):
     """τ of the sparse origin: latents below this share of their root mean square become zero."""
     drop: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of signals that are trained with their latent at the origin, so that it can be converted from."""
+    head_width: NonNegativeInt = 0
+    """Units of a hidden layer between latent and labels, for losses on labels; 0 for the paper's linear head."""
     points: PositiveInt | None = None
     """How many points to draw for encoding while training; None for all."""
 
