@@ -219,10 +219,10 @@ class GON(nn.Module):
 
 
 def _head(latent_dim: int, width: int, classes: int) -> nn.Module:
-    """From a latent to logits, by one linear layer or two."""
+    """From a latent to logits: one linear layer; or two, after latents are brought to a deviation of 1."""
     if not width:
         return nn.Linear(latent_dim, classes)
-    return nn.Sequential(nn.Linear(latent_dim, width), nn.ReLU(), nn.Linear(width, classes))
+    return nn.Sequential(nn.LayerNorm(latent_dim), nn.Linear(latent_dim, width), nn.ReLU(), nn.Linear(width, classes))
 
 
 class _Posterior(nn.Module):
