@@ -7,6 +7,8 @@ from __future__ import annotations
 
 __all__ = ["Linearisation", "Origin", "infer_latent", "linearise", "shrink"]
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -79,26 +81,31 @@ def infer_latent(
     Raises:
         ValueError: a damped origin with a loss that is not pointwise.
     """
-    differentiable = torch.is_grad_enabled()
-    damped = origin == "damped"
+    differentiable, kind = torch.is_grad_enabled(), batch.values.device.type
+    damped, reduced = origin == "damped", torch.is_autocast_enabled(kind)
     latent = batch.values.new_zeros(len(batch), field.latent_dim)
-    with torch.enable_grad(), torch.autocast(batch.values.device.type, enabled=False):
+    with torch.enable_grad(), torch.autocast(kind, enabled=False):
         for index in range(steps):
-            latent = latent if differentiable and index else latent.detach().requires_grad_()
+            latent = latent if differentiable and index else latent.detach()
             shared = index == 0 and batch.shared and batch.source is None
             if shared or damped:
-                with torch.set_grad_enabled(differentiable):
+                with torch.set_grad_enabled(differentiable), torch.autocast(kind, enabled=reduced and not shared):
                     if shared:
                         about = about_zero or linearise(field, batch.coords)
                     else:
                         about = linearise(field, batch.coords, latent, batch.source)
                 values = about.values.expand(len(batch), -1, -1)
-                values = values if values.requires_grad else values.detach().requires_grad_()
-                residual = _gradient(loss, values, latent, batch, values, differentiable)  # (B, P, C)
+                cost = partial(_cost, loss, batch, latent)
+                residual = _gradient(cost, values, differentiable)  # (B, P, C)
                 slope = torch.einsum("bpc,bpck->bk", residual, about.jacobian)
             else:
-                values = field(batch.coords, latent, batch.source)
-                slope = _gradient(loss, values, latent, batch, latent, differentiable)
+
+                def cost_at(latent: Tensor) -> Tensor:
+                    with torch.autocast(kind, enabled=reduced):
+                        values = field(batch.coords, latent, batch.source)
+                    return _cost(loss, batch, latent, values.to(latent.dtype))
+
+                slope = _gradient(cost_at, latent, differentiable)
             if damped:
                 latent = latent - _solve(_hessian(loss, about, batch), slope + latent / step, 1 / step)
             else:
@@ -136,27 +143,50 @@ def linearise(
     Keeps the graph while gradients are enabled.
     """
     differentiable = torch.is_grad_enabled()
-    with torch.enable_grad():
-        if latent is None:
-            latent = coords.new_zeros(1, field.latent_dim).requires_grad_()
-        count, points = len(latent), coords.shape[-2]
-        each = latent.unsqueeze(1).expand(-1, points, -1).flatten(0, 1)  # (b·P, K)
-        where = coords.expand(count, -1, -1).flatten(0, 1).unsqueeze(1)  # (b·P, 1, D)
-        known = None if source is None else source.flatten(0, 1).unsqueeze(1)  # (b·P, 1, S)
-        values = field(where, each, known).squeeze(1)  # (b·P, C)
-        rows = [
-            torch.autograd.grad(channel.sum(), each, create_graph=differentiable, retain_graph=True)[0]
-            for channel in values.unbind(-1)
-        ]
-        about = Linearisation(values, torch.stack(rows, 1))
-        about = Linearisation(*(t.unflatten(0, (count, points)) for t in about))
+    if latent is None:
+        latent = coords.new_zeros(1, field.latent_dim)
+    count, points = len(latent), coords.shape[-2]
+    where = coords.expand(count, -1, -1).flatten(0, 1).unsqueeze(1)  # (b·P, 1, D)
+    known = None if source is None else source.flatten(0, 1).unsqueeze(1)  # (b·P, 1, S)
+    each = latent.unsqueeze(1).expand(-1, points, -1).flatten(0, 1)  # (b·P, K)
+
+    def values_at(each: Tensor) -> Tensor:
+        return field(where, each, known).squeeze(1).to(each.dtype)  # (b·P, C)
+
+    values, slope_of = _pulled(values_at, each, differentiable)
+    rows = [slope_of(channel) for channel in torch.eye(field.channels, device=values.device).to(values)]
+    about = Linearisation(*(t.unflatten(0, (count, points)) for t in (values, torch.stack(rows, 1))))
     return about if differentiable else Linearisation(*(t.detach() for t in about))
 
 
-def _gradient(loss: Loss, values: Tensor, latent: Tensor, batch: Batch, by: Tensor, create_graph: bool) -> Tensor:
-    """Of the loss, summed over signals, by `by`: the values or the latent."""
-    cost = loss(Prediction(values, latent), batch).sum()
-    return torch.autograd.grad(cost, by, create_graph=create_graph)[0]
+def _cost(loss: Loss, batch: Batch, latent: Tensor, values: Tensor) -> Tensor:
+    """The inner loss, summed over signals."""
+    return loss(Prediction(values, latent), batch).sum()
+
+
+def _gradient(function: Callable[[Tensor], Tensor], at: Tensor, create_graph: bool) -> Tensor:
+    """Of a function with one number, at a place."""
+    value, slope_of = _pulled(function, at, create_graph)
+    return slope_of(torch.ones_like(value))
+
+
+def _pulled(
+    function: Callable[[Tensor], Tensor], at: Tensor, create_graph: bool
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """A function's value at a place, and what takes a direction v of values, of all rows alike, to vᵀ∂value/∂place."""
+    if torch.compiler.is_compiling():  # the compiler traces torch.func, and not torch.autograd.grad
+        traced: tuple[Tensor, Callable[[Tensor], tuple[Tensor]]] = torch.func.vjp(function, at)  # type: ignore[assignment]
+        return traced[0], lambda direction: traced[1](direction.expand_as(traced[0]))[0]
+    with torch.enable_grad():
+        at = at if at.requires_grad else at.detach().requires_grad_()
+        value = function(at)
+
+    def slope_of(direction: Tensor) -> Tensor:
+        along = direction.expand_as(value)
+        (slope,) = torch.autograd.grad(value, at, along, create_graph=create_graph, retain_graph=True)
+        return slope
+
+    return value, slope_of
 
 
 def _hessian(loss: Loss, about: Linearisation, batch: Batch) -> Tensor:
