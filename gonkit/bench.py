@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gonkit.gon import GON
 from gonkit.losses import MSE, Objective
-from gonkit.signal import Batch
+from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
 
 Step = Callable[[], object]
@@ -125,17 +125,17 @@ def bench_encode(shapes: Shapes, rounds: int, device: torch.device, signals: int
 def _steps(gon: GON, batch: Batch) -> dict[str, Step]:
     """The variants, each a forward and a backward pass."""
     objective = Objective(MSE(), {"mse": (1.0, MSE())})
-    compiled = torch.compile(gon.field.forward, dynamic=False)
+    compiled = torch.compile(gon.forward, dynamic=False)
     zero = torch.zeros(len(batch), gon.field.latent_dim, device=batch.values.device, requires_grad=True)
 
     def literal() -> None:
         decode, latent = literal_latent(gon, batch)
         (decode(latent) - batch.values).square().mean(1).sum(-1).mean().backward()
 
-    def step(render: Callable[..., Tensor] | None, bf16: bool) -> Step:
+    def step(predict: Callable[..., Prediction], bf16: bool) -> Step:
         def run() -> None:
             with torch.autocast(batch.values.device.type, torch.bfloat16, enabled=bf16):
-                prediction = gon(batch, render=render)
+                prediction = predict(batch)
             objective(prediction, batch)[0].backward()
 
         return run
@@ -145,7 +145,7 @@ def _steps(gon: GON, batch: Batch) -> dict[str, Step]:
 
     return {
         "literal": literal,
-        "shared": step(None, False),
+        "shared": step(gon, False),
         "compiled": step(compiled, False),
         "compiled_bf16": step(compiled, True),
         "outer": outer,

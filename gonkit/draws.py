@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Draws"]
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
@@ -12,30 +13,30 @@ import torch
 from torch import Tensor
 
 
+@dataclass(frozen=True)
 class Draws:
     """Which signals and points each step takes: functions of seed and step alone.
 
     Nothing random is carried from step to step, so that a resumed run draws what an uninterrupted one
     would have.
 
-    Args:
+    Attributes:
         seed: of everything.
-        signals: in the training set.
-        batch: per step.
+        count: signals in the training set.
+        size: signals per step.
     """
 
     STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2, "noise": 3, "dropped": 4, "losses": 5}
 
-    def __init__(self, seed: int, signals: int, batch: int) -> None:
-        self.seed = seed
-        self.count = signals
-        self.size = batch
-        self._epoch = lru_cache(maxsize=2)(lambda epoch: self._shuffled("order", epoch, signals))
+    seed: int
+    count: int
+    size: int
 
     def signals(self, step: int) -> Tensor:
         """(B,) numbers of the signals of a step, from 1: one shuffled pass after another, without gaps."""
         places = range((step - 1) * self.size, step * self.size)
-        return torch.stack([self._epoch(place // self.count)[place % self.count] for place in places])
+        orders = {epoch: _order(self, epoch) for epoch in {place // self.count for place in places}}
+        return torch.stack([orders[place // self.count][place % self.count] for place in places])
 
     def points(self, stream: str, step: int, total: int, count: int | None, consecutive: bool = False) -> Tensor | None:
         """(count,) numbers of points, each at most once; None for all.
@@ -68,3 +69,9 @@ class Draws:
     def _generator(self, stream: str, number: int) -> torch.Generator:
         entropy = numpy.random.SeedSequence((self.seed, self.STREAMS[stream], number))
         return torch.Generator().manual_seed(int(entropy.generate_state(1)[0]))
+
+
+@lru_cache(maxsize=4)
+def _order(draws: Draws, epoch: int) -> Tensor:
+    """Of all signals in one pass."""
+    return draws._shuffled("order", epoch, draws.count)

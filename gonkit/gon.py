@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["GON", "Chance"]
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from gonkit.losses import Loss
 from gonkit.origin import Linearisation, Origin, infer_latent, linearise
+from gonkit.recompute import decode_again, infer_again
 from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
 
@@ -108,23 +108,24 @@ class GON(nn.Module):
         self,
         observed: Batch,
         target: Batch | None = None,
-        render: Callable[..., Tensor] | None = None,
         *,
         chance: Chance | None = None,
         again: bool = False,
+        rows: int | None = None,
     ) -> Prediction:
         """Eq. 1's outer field: encodes `observed` and predicts at the points of `target`. Network units.
 
         Args:
             observed: what the latent is inferred from.
             target: where to predict; None for the same points.
-            render: the field for the outer pass, where it is compiled; None for the eager one.
             chance: what a training step draws; None for none of it.
             again: predict the observed signals too.
+            rows: most points of all signals together that are held for the backward pass; what is beyond is computed
+                again there, with the same result. None holds all.
         """
         target = observed if target is None else target
         chance = chance or Chance()
-        latent = self.infer(observed)
+        latent = self.infer(observed) if rows is None else infer_again(self, observed, rows)
         posterior = None if self.posterior is None else self.posterior(latent)
         if posterior is not None:
             latent, log_variance = posterior
@@ -133,8 +134,8 @@ class GON(nn.Module):
         logits = None if self.head is None else self.head(latent)
         if chance.dropped is not None:
             latent = latent.masked_fill(chance.dropped, 0.0)
-        values = (render or self.field)(target.coords, latent, target.source)
-        seen = (self.origin_field(observed.coords, latent, observed.source), observed) if again else None
+        values = decode_again(self.field, target, latent, rows)
+        seen = (decode_again(self.origin_field, observed, latent, rows), observed) if again else None
         return Prediction(values.to(latent.dtype), latent, logits, posterior, seen)
 
     @property

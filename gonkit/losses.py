@@ -43,12 +43,14 @@ class Loss(ABC):
         consecutive: whether the points must be consecutive ones of a one-dimensional grid, in order.
         slopes: what it differentiates values by, if anything: the latent, or coords, which are then (B, P, D) and need
             a gradient. A compiled field cannot be.
+        couples: whether a signal's loss depends on the others of its batch.
     """
 
     reads: ClassVar[Literal["values", "label", "latent", "posterior", "observed"]] = "values"
     logits: ClassVar[bool] = False
     consecutive: ClassVar[bool] = False
     slopes: ClassVar[Literal["coords", "latent"] | None] = None
+    couples: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:

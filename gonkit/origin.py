@@ -9,7 +9,7 @@ __all__ = ["Linearisation", "Origin", "infer_latent", "linearise", "shrink"]
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -151,7 +151,8 @@ def linearise(
     each = latent.unsqueeze(1).expand(-1, points, -1).flatten(0, 1)  # (b·P, K)
 
     def values_at(each: Tensor) -> Tensor:
-        return field(where, each, known).squeeze(1).to(each.dtype)  # (b·P, C)
+        values: Tensor = field(where, each, known)
+        return values.squeeze(1).to(each.dtype)  # (b·P, C)
 
     values, slope_of = _pulled(values_at, each, differentiable)
     rows = [slope_of(channel) for channel in torch.eye(field.channels, device=values.device).to(values)]
@@ -175,7 +176,7 @@ def _pulled(
 ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """A function's value at a place, and what takes a direction v of values, of all rows alike, to vᵀ∂value/∂place."""
     if torch.compiler.is_compiling():  # the compiler traces torch.func, and not torch.autograd.grad
-        traced: tuple[Tensor, Callable[[Tensor], tuple[Tensor]]] = torch.func.vjp(function, at)  # type: ignore[assignment]
+        traced = cast(tuple[Tensor, Callable[[Tensor], tuple[Tensor]]], torch.func.vjp(function, at))
         return traced[0], lambda direction: traced[1](direction.expand_as(traced[0]))[0]
     with torch.enable_grad():
         at = at if at.requires_grad else at.detach().requires_grad_()

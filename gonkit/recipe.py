@@ -139,10 +139,16 @@ class TrainSettings(Settings):
     """Share of the learning rate that its cosine ends at."""
     clip: PositiveFloat | None = 1.0
     """Largest norm of the gradient; None for no limit."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Of the outer pass; the origin and the weights stay float32."""
-    compile: bool = False
-    """Compile the outer pass: pays after a minute of training; needs a C++ compiler."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the outer pass, and of the origin where signals have points of their own; the shared origin and the weights
+    stay float32. "auto": see `gonkit.choices`."""
+    compile: Literal["auto"] | bool = "auto"
+    """Compile a step: pays after a minute of training; needs a C++ compiler. "auto": see `gonkit.choices`."""
+    rows: Literal["auto"] | NonNegativeInt = "auto"
+    """Most points of all signals together that a step holds; what is beyond is computed again in the backward pass. 0
+    for no limit. "auto": see `gonkit.choices`."""
+    workers: NonNegativeInt = 2
+    """Processes that fetch signals ahead, where they are not kept in memory."""
     device: str = "auto"
     """"auto" takes a GPU where there is one."""
     seed: NonNegativeInt = 0
@@ -351,7 +357,7 @@ def _together(recipe: Recipe) -> list[str]:
     except (SignalError, ValueError) as error:
         return [f"loss: {error}"]
     problems = []
-    if objective.slopes and recipe.train.compile:
+    if objective.slopes and recipe.train.compile is True:
         problems.append(
             "train.compile: a loss here differentiates the field, which then cannot be compiled; set it to false"
         )
@@ -368,7 +374,19 @@ def _together(recipe: Recipe) -> list[str]:
 
 
 def _explain(error: ValidationError, section: str, kind: type[Settings]) -> list[str]:
-    return [_line(detail, section, kind.model_fields) for detail in error.errors()]
+    details = list(error.errors())
+    words = {
+        detail["loc"][:-1]: detail for detail in details if str((detail["loc"] or ("",))[-1]).startswith("literal[")
+    }
+    lines = []
+    for detail in details:  # of a key that takes a word or something else, each failed reading is an error: one line
+        word = words.get(detail["loc"][:-1])
+        if word is None:
+            lines.append(_line(detail, section, kind.model_fields))
+        elif detail is not word:
+            line = _line(dict(detail) | {"loc": detail["loc"][:-1]}, section, kind.model_fields)
+            lines.append(f"{line}, or {word['ctx']['expected']}")
+    return lines
 
 
 def _line(detail: Any, section: str, known: Iterable[str]) -> str:

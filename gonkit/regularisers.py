@@ -31,6 +31,7 @@ class LatentCovariance(Loss):
     """
 
     reads: ClassVar[Literal["latent"]] = "latent"
+    couples: ClassVar[bool] = True
 
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
         latent = prediction.latent

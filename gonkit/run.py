@@ -8,12 +8,15 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gonkit.ranks import Ranks
     from gonkit.recipe import Recipe
+    from gonkit.signal import SignalSet
 
 DONE, OURS, THEIRS, RESUMABLE = 0, 1, 2, 3
 
@@ -41,9 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.resume and (options.overrides or options.skip_bad or options.out):
         parser.error("--resume goes on with the recipe in the run folder, as it is: no --set, --skip-bad or --out")
 
+    from gonkit.ranks import Lost, Ranks
     from gonkit.recipe import read_recipe
     from gonkit.signal import SignalError
+    from gonkit.training import Stopped
 
+    ranks = Ranks()
     overrides = options.overrides + (["signal.skip_bad=true"] if options.skip_bad else [])
     folder: Path | None = options.resume
     try:
@@ -53,49 +59,65 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.dry_run:
             _dry_run(recipe)
             return DONE
-        folder = folder or _new_folder(recipe, options.out)
-        _run(recipe, folder, options.quiet)
+        ranks = Ranks.join()
+        folder = folder or ranks.told(partial(_new_folder, recipe, options.out, ranks.restarted))
+        _run(recipe, folder, options.quiet, ranks)
     except SignalError as error:
         print(f"error: {error}", file=sys.stderr)
         return THEIRS
-    except (KeyboardInterrupt, _stopped()) as stop:
+    except (KeyboardInterrupt, Stopped, Lost) as stop:
         if folder is None:
             return THEIRS
         said = str(stop) or "stopped"
-        print(f"{said}; go on with: python -m gonkit.run --resume {folder}", file=sys.stderr)
+        if ranks.first or isinstance(stop, Lost):
+            print(f"{said}; go on with: python -m gonkit.run --resume {folder}", file=sys.stderr)
         return RESUMABLE
+    finally:
+        ranks.leave()
     return DONE
 
 
-def _stopped() -> type[BaseException]:
-    from gonkit.training import Stopped
+def _run(recipe: Recipe, folder: Path, quiet: bool, ranks: Ranks) -> None:
+    import torch
 
-    return Stopped
-
-
-def _run(recipe: Recipe, folder: Path, quiet: bool) -> None:
+    from gonkit.choices import settled
     from gonkit.finish import finish
     from gonkit.labels import check_labels
-    from gonkit.training import fit
+    from gonkit.training import fit, pick_device
 
-    train, val, test = (recipe.signal.dataset(split) for split in ("train", "val", "test"))
+    def read() -> list[SignalSet]:
+        return [recipe.signal.dataset(split) for split in ("train", "val", "test")]
+
+    if ranks.size > 1:  # the first process makes what is to be kept on disk, and the others find it there
+        ranks.told(lambda: read() and None)
+    train, val, test = read()
     if recipe.objective().reads("label"):
         check_labels({"training": train, "validation": val, "test": test})
-    for note in {part.note for part in (train, val, test)} - {""}:
-        print(f"note: {note}")
-    folder.mkdir(parents=True, exist_ok=True)
-    _describe(recipe, folder)
-    print(f"run folder: {folder}")
-    gon, seconds = fit(recipe, train, val, folder, quiet=quiet)
+    device = pick_device(recipe.train.device)
+    recipe, chosen = ranks.told(lambda: settled(recipe, *train.pair(torch.arange(1)), device))
+    if ranks.first:
+        for note in {part.note for part in (train, val, test)} - {""}:
+            print(f"note: {note}")
+        folder.mkdir(parents=True, exist_ok=True)
+        _describe(recipe, folder, chosen, ranks.size)
+        print(f"run folder: {folder}")
+        for key, why in chosen.items():
+            print(f"{key}: {why}")
+    gon, seconds = fit(recipe, train, val, folder, quiet=quiet, ranks=ranks)
+    if not ranks.first:
+        return
     evaluation = finish(recipe, gon, train, val, test, folder, seconds)
     print("\n".join(f"{key:>14}  {value:.5g}" for key, value in evaluation.items()))
     print(f"report: {folder / 'report.html'}")
 
 
-def _new_folder(recipe: Recipe, out: Path | None) -> Path:
+def _new_folder(recipe: Recipe, out: Path | None, restarted: bool) -> Path:
+    """Where a run goes; after a restart by torchrun, where it has begun."""
     from gonkit.signal import SignalError
 
     if out is not None:
+        if restarted and (out / "recipe.toml").is_file():
+            return out
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise SignalError(
                 f"{out}: exists and is not empty; go on with it by --resume {out}, or name another folder"
@@ -103,10 +125,10 @@ def _new_folder(recipe: Recipe, out: Path | None) -> Path:
         return out
     runs = Path("runs", recipe.name)
     numbers = [int(p.name) for p in runs.glob("[0-9]*") if p.name.isdigit()]
-    return runs / f"{max(numbers, default=0) + 1:04d}"
+    return runs / f"{max(numbers, default=0) + (0 if restarted and numbers else 1):04d}"
 
 
-def _describe(recipe: Recipe, folder: Path) -> None:
+def _describe(recipe: Recipe, folder: Path, chosen: Mapping[str, str], processes: int) -> None:
     """The resolved recipe, and what it ran with."""
     import numpy
     import torch
@@ -122,18 +144,25 @@ def _describe(recipe: Recipe, folder: Path) -> None:
         "python": platform.python_version(),
         "machine": platform.platform(),
         "threads": torch.get_num_threads(),
+        "processes": processes,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "seed": recipe.train.seed,
+        "chosen": dict(chosen),
     }
     write_atomically(folder / "versions.json", json.dumps(versions, indent=2).encode())
 
 
 def _dry_run(recipe: Recipe) -> None:
     """The resolved recipe, the network's and the data's sizes, and the memory of a step."""
+    import torch
+
+    from gonkit.choices import settled, step_megabytes
     from gonkit.model import build
-    from gonkit.training import step_megabytes
+    from gonkit.training import pick_device
 
     train = recipe.signal.dataset("train")
+    given, wanted = train.pair(torch.arange(1))
+    recipe, chosen = settled(recipe, given, wanted, pick_device(recipe.train.device))
     gon = build(recipe, classes=len(train.classes))
     parameters = sum(p.numel() for p in gon.parameters())
     print(recipe.toml())
@@ -148,9 +177,9 @@ def _dry_run(recipe: Recipe) -> None:
             f"{split}: {len(signals):,} signals, values {tuple(one.values.shape[1:])}, coords "
             f"{tuple(one.coords.shape[-2:])} {shared}, {len(signals) * size / 2**20:.1f} MiB{note}"
         )
-        if split == "train":
-            points = one.values.shape[1]
-    print(f"memory of a step, beside data and libraries: about {step_megabytes(recipe, gon, points):.0f} MiB")
+    for key, why in chosen.items():
+        print(f"{key}: {why}")
+    print(f"memory of a step, beside data and libraries: about {step_megabytes(recipe, given, wanted):.0f} MiB")
 
 
 if __name__ == "__main__":

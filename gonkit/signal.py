@@ -272,6 +272,11 @@ class SignalSet(ABC):
         return torch.cat(present) if present else None
 
     @property
+    def streamed(self) -> bool:
+        """Whether signals are read when they are asked for, so that worker processes should fetch them ahead."""
+        return False
+
+    @property
     def note(self) -> str:
         """What a user should know of how the set was read, such as how many files were left out."""
         return ""

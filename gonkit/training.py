@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-__all__ = ["CHECKPOINT_FILE", "Diverged", "Stopped", "fit", "step_megabytes"]
+__all__ = ["CHECKPOINT_FILE", "Diverged", "Stopped", "fit"]
 
 import json
 import math
 import signal as unix
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from gonkit.checkpoint import resume_from, save_checkpoint, write_atomically
+from gonkit.choices import settled
 from gonkit.draws import Draws
+from gonkit.feeding import feed
 from gonkit.gon import GON, Chance
 from gonkit.keeping import Kept
+from gonkit.losses import Objective
 from gonkit.model import build
+from gonkit.ranks import Ranks
 from gonkit.recipe import Recipe, TrainSettings
-from gonkit.signal import Batch, SignalError, SignalSet
+from gonkit.signal import Batch, Prediction, SignalError, SignalSet
 from gonkit.tracking import Tracker
 from gonkit.watching import show_progress, success, validate
 
@@ -47,6 +53,7 @@ def fit(
     *,
     quiet: bool = False,
     watch: Callable[[int, float, GON], None] | None = None,
+    ranks: Ranks | None = None,
 ) -> tuple[GON, float]:
     """Trains a recipe's network, going on from the folder's checkpoint if there is one.
 
@@ -57,6 +64,7 @@ def fit(
         folder: of the run; gets curves, TensorBoard events and the checkpoint.
         quiet: no progress bar.
         watch: called with step, seconds of training so far and network before the first step and every `log_every`.
+        ranks: this process among others that train the same network; None for alone. The first one writes.
 
     Returns:
         The network that `train.keep` asks for, and the seconds of training it took.
@@ -64,10 +72,16 @@ def fit(
     Raises:
         Stopped: Ctrl-C or SIGTERM came; the checkpoint holds everything.
         Diverged: a loss or gradient was not finite; `failure.json` says what was seen.
+        Lost: another process is gone; the last checkpoint is intact.
     """
+    ranks = ranks or Ranks()
+    device = pick_device(recipe.train.device)
+    recipe, _ = settled(recipe, *train.pair(torch.arange(1)), device)
     settings, objective = recipe.train, recipe.objective()
-    device = pick_device(settings.device)
+    ranks.check(settings.batch, objective)
     decodes, drop = objective.reads("values"), recipe.latent.drop
+
+    how = {"again": objective.reads("observed"), "rows": settings.rows or None}
 
     # The network, and the optimiser
     torch.manual_seed(settings.seed)
@@ -79,93 +93,100 @@ def fit(
     if (folder / CHECKPOINT_FILE).exists():
         done, seconds = resume_from(folder / CHECKPOINT_FILE, gon, optimiser)
     draws = Draws(settings.seed, len(train), settings.batch)
+    source = feed(train, draws, ranks, done + 1, settings.steps, settings.workers if train.streamed else 0)
     inner_points, outer_points = (part.values.shape[1] for part in (given, wanted))
     watched = val.spread(settings.validate_signals)
     kept = Kept(folder, settings.keep)
+    tracker = Tracker(folder, recipe.signal, done, settings.steps, quiet) if ranks.first else None
 
-    with Tracker(folder, recipe.signal, done, settings.steps, quiet) as tracker, _Interruption() as asked:
-        render = None
-        if settings.compile and decodes and done < settings.steps:
-            render = _compiled(gon, settings, tracker, wanted[:1].to(device))
+    with tracker or nullcontext(), _Interruption() as asked:
+        predict: Callable[..., Prediction] = gon
         unchecked: list[Tensor] = []
         started = time.perf_counter() - seconds
-
-        def save(step: int) -> None:
-            save_checkpoint(folder / CHECKPOINT_FILE, step, gon, optimiser, time.perf_counter() - started)
-
         if watch is not None and not done:
             watch(0, 0.0, gon)
-        for step in range(done + 1, settings.steps + 1):
-            # Draw signals, points and chance
-            given, wanted = (part.to(device) for part in train.pair(draws.signals(step)))
+        for step, (given, wanted) in source:
+            # Draw points and chance
+            given, wanted = given.to(device), wanted.to(device)
             inner = draws.points("inner", step, inner_points, recipe.latent.points, objective.inner.consecutive)
             outer = draws.points("outer", step, outer_points, settings.points if decodes else 0, objective.consecutive)
             observed, target = gon.standardised(given.at(inner), observed=True), gon.standardised(wanted.at(outer))
             target = target.sloped() if "coords" in objective.slopes else target
             chance = Chance(
-                draws.noise(step, recipe.latent.dim).to(device) if gon.posterior is not None else None,
-                draws.dropped(step, drop).to(device) if drop else None,
+                ranks.share(draws.noise(step, recipe.latent.dim)).to(device) if gon.posterior is not None else None,
+                ranks.share(draws.dropped(step, drop)).to(device) if drop else None,
             )
+            torch.manual_seed(draws.seed_of(step))  # for losses that draw
+            if step == done + 1 and settings.compile:
+                compiling = time.perf_counter()
+                predict, said = _compiled(gon, partial(_loss, objective, settings, observed, target, chance, how))
+                started += time.perf_counter() - compiling
+                if tracker is not None:
+                    tracker.say(said)
 
             # Encode by the origin's gradient, decode, compare
-            torch.manual_seed(draws.seed_of(step))  # for losses that draw
-            with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-                prediction = gon(observed, target, render, chance=chance, again=objective.reads("observed"))
-            loss, terms = objective(prediction, target, step)
+            prediction, loss, terms = _loss(objective, settings, observed, target, chance, how, predict, step)
 
             # Update
             optimiser.zero_grad()
             loss.backward()
+            shared = [loss.detach(), *(term.detach() for term in terms.values())]
+            ranks.average([*(w.grad for w in weights if w.grad is not None), *shared])
             norm = torch.nn.utils.clip_grad_norm_(weights, settings.clip or math.inf)
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(settings, step)
             optimiser.step()
-            tracker.bar.update()
 
             # Look at it now and then: every look waits for the device
             unchecked.append(torch.stack([loss.detach(), norm.detach()]))
             milestone = step % settings.validate_every == 0 or step == settings.steps
-            due, stopping = milestone or step % settings.log_every == 0, asked.to_stop
+            due, stopping = milestone or step % settings.log_every == 0, ranks.any(asked.to_stop)
             if due or stopping:
-                _check_finite(folder, step, unchecked, train, draws, tracker)
+                _check_finite(folder, step, unchecked, train, draws, ranks)
                 unchecked.clear()
-            if due:
-                figures = {"train/loss": loss.item(), "train/gradient_norm": norm.item()}
-                figures |= {f"train/{name}": value.item() for name, value in terms.items() if len(terms) > 1}
-                figures |= {f"train/{name}": value for name, value in success(gon, recipe, prediction, target).items()}
-                figures["train/learning_rate"] = learning_rate(settings, step)
-                tracker.figures(step, figures)
-                tracker.show("train", figures)
-            if due and watch is not None:
-                watch(step, time.perf_counter() - started, gon)
-            if milestone:
-                held_out = validate(gon, recipe, *(part.to(device) for part in val.pair(watched)))
-                tracker.figures(step, held_out)
-                tracker.show("validation", held_out)
-                show_progress(gon, recipe, train, val, watched, step, tracker)
-                kept.offer(step, gon, held_out)
-            if milestone or stopping:
-                save(step)
+            if tracker is not None:
+                tracker.bar.update()
+                if due:
+                    figures = {"train/loss": loss.item(), "train/gradient_norm": norm.item()}
+                    figures |= {f"train/{name}": value.item() for name, value in terms.items() if len(terms) > 1}
+                    seen = success(gon, recipe, prediction, target)
+                    figures |= {f"train/{name}": value for name, value in seen.items()}
+                    figures["train/learning_rate"] = learning_rate(settings, step)
+                    tracker.figures(step, figures)
+                    tracker.show("train", figures)
+                if due and watch is not None:
+                    watch(step, time.perf_counter() - started, gon)
+                if milestone:
+                    held_out = validate(gon, recipe, *(part.to(device) for part in val.pair(watched)))
+                    tracker.figures(step, held_out)
+                    tracker.show("validation", held_out)
+                    show_progress(gon, recipe, train, val, watched, step, tracker)
+                    kept.offer(step, gon, held_out)
+                if milestone or stopping:
+                    elapsed = time.perf_counter() - started
+                    save_checkpoint(folder / CHECKPOINT_FILE, step, gon, optimiser, elapsed)
             if stopping and step < settings.steps:
                 raise Stopped(f"stopped after step {step} of {settings.steps}")
         total = time.perf_counter() - started if done < settings.steps else seconds
-    kept.restore(gon)
+    if ranks.first:
+        kept.restore(gon)
     return gon.eval(), total
 
 
-def step_megabytes(recipe: Recipe, gon: GON, points: int) -> float:
-    """Estimated MiB that a training step takes at its peak, beside the data and the libraries.
-
-    A sine layer keeps its argument and its output for each row of the outer pass, and the backward pass
-    holds two more rows; the origin keeps about four times as much for each of its own rows, of which
-    there are P on shared coordinates.
-    """
-    settings, width = recipe.train, recipe.field.width
-    outer = settings.batch * min(settings.points or points, points)
-    inner = min(recipe.latent.points or points, points)
-    parameters = sum(p.numel() for p in gon.parameters())
-    rows = (2 * recipe.field.layers + 2) * (outer + 4 * inner)
-    return (4 * width * rows + 16 * parameters) / 2**20
+def _loss(
+    objective: Objective,
+    settings: TrainSettings,
+    observed: Batch,
+    target: Batch,
+    chance: Chance,
+    how: Mapping[str, Any],
+    predict: Callable[..., Prediction],
+    step: int | None = None,
+) -> tuple[Prediction, Tensor, dict[str, Tensor]]:
+    """What is predicted, the loss, and its terms."""
+    with torch.autocast(observed.values.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+        prediction = predict(observed, target, chance=chance, **how)
+    return prediction, *objective(prediction, target, step)
 
 
 def learning_rate(settings: TrainSettings, step: int) -> float:
@@ -223,29 +244,20 @@ def _deviation(batch: Batch) -> float:
     return deviation if deviation > 1e-12 else 1.0
 
 
-def _compiled(gon: GON, settings: TrainSettings, tracker: Tracker, one: Batch) -> Callable[..., Tensor] | None:
-    """The field compiled for the outer pass and warmed up; None, said once, where that cannot be."""
-    points = one.values.shape[1]
-    render = torch.compile(gon.field.forward, dynamic=False)
+def _compiled(gon: GON, step: Callable[[Callable[..., Prediction]], Any]) -> tuple[Callable[..., Prediction], str]:
+    """The network's prediction compiled and warmed up by a step, or as it is, and what is to be said of that."""
     started = time.perf_counter()
-    size, device = settings.batch, gon.scale.device
-    index = torch.arange(min(settings.points or points, points), device=device)
+    predict: Callable[..., Prediction] = torch.compile(gon.forward, dynamic=False)
     try:
-        trial = one[torch.zeros(size, dtype=torch.int64, device=device)].at(index)
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            latent = torch.zeros(size, gon.field.latent_dim, device=device, requires_grad=True)
-            values = render(trial.coords, latent, trial.source)
-        torch.autograd.grad(values.sum(), [latent, *gon.parameters()])
-    except Exception as error:  # compilers fail in many ways; each leaves the eager field intact
+        torch.autograd.grad(step(predict)[1], list(gon.parameters()), allow_unused=True)
+    except Exception as error:  # compilers fail in many ways; each leaves the eager network intact
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        tracker.say(f"train.compile: not possible here, going on without ({reason[0]})")
-        return None
-    tracker.say(f"outer pass compiled in {time.perf_counter() - started:.0f} s")
-    return render
+        return gon, f"train.compile: not possible here, going on without ({reason[0]})"
+    return predict, f"compiled in {time.perf_counter() - started:.0f} s"
 
 
 def _check_finite(
-    folder: Path, step: int, unchecked: list[Tensor], train: SignalSet, draws: Draws, tracker: Tracker
+    folder: Path, step: int, unchecked: list[Tensor], train: SignalSet, draws: Draws, ranks: Ranks
 ) -> None:
     seen = torch.stack(unchecked).cpu()  # (steps, 2): loss, gradient norm
     bad = ~seen.isfinite().all(1)
@@ -258,7 +270,8 @@ def _check_finite(
         "gradient_norm": [repr(value) for value in seen[:, 1].tolist()],
         "signals": train.names(draws.signals(first)),
     }
-    write_atomically(folder / "failure.json", json.dumps(record, indent=2).encode())
+    if ranks.first:
+        write_atomically(folder / "failure.json", json.dumps(record, indent=2).encode())
     raise Diverged(
         f"the loss or its gradient was not finite at step {first}; {folder / 'failure.json'} lists the steps before "
         "and the signals of that batch, and the last checkpoint is intact. Try a smaller train.learning_rate or "

@@ -8,7 +8,7 @@ from gonkit.draws import Draws
 
 
 def test_every_pass_takes_every_signal_once() -> None:
-    draws = Draws(seed=3, signals=10, batch=4)
+    draws = Draws(seed=3, count=10, size=4)
     taken = torch.cat([draws.signals(step) for step in range(1, 11)])  # 40: four passes
     for part in taken.split(10):
         assert part.sort().values.tolist() == list(range(10))
@@ -16,7 +16,7 @@ def test_every_pass_takes_every_signal_once() -> None:
 
 
 def test_a_batch_may_be_larger_than_the_set() -> None:
-    assert Draws(0, signals=3, batch=8).signals(1).bincount().tolist() in ([3, 3, 2], [3, 2, 3], [2, 3, 3])
+    assert Draws(0, count=3, size=8).signals(1).bincount().tolist() in ([3, 3, 2], [3, 2, 3], [2, 3, 3])
 
 
 def test_a_step_s_draws_do_not_depend_on_what_was_drawn_before() -> None:

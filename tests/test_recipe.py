@@ -40,7 +40,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         "field.omega: ",
         "latent.dim: got 'many'; expected integer",
         "latent.origin: got 'damp'; expected 'gradient', 'damped' or 'sparse'",
-        "train.compile: got 1; expected boolean",
+        "train.compile: got 1; expected boolean, or 'auto'",
         "train.points: got 2.5; expected integer",
         "loss.outer.mse: got 'much'; expected number",
     ):
