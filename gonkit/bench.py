@@ -5,21 +5,38 @@ Seconds depend on the machine; ratios of variants that took turns in one process
 
 from __future__ import annotations
 
-__all__ = ["Shapes", "bench_encode", "bench_step", "literal_latent"]
+__all__ = [
+    "WORK",
+    "Shapes",
+    "bench_data",
+    "bench_decode",
+    "bench_encode",
+    "bench_objects",
+    "bench_step",
+    "bench_table",
+    "literal_latent",
+]
 
+import math
 import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from gonkit.choices import settled
+from gonkit.draws import Draws
+from gonkit.feeding import feed
 from gonkit.gon import GON
 from gonkit.losses import MSE, Objective
+from gonkit.model import Model, build
+from gonkit.ranks import Ranks
+from gonkit.recipe import Recipe
 from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
 
@@ -38,14 +55,24 @@ class Shapes:
     latents: int = 32
     width: int = 256
     layers: int = 4
+    own: bool = False  # whether each signal lies on points of its own
 
     def build(self, device: torch.device) -> tuple[GON, Batch]:
-        """A network and random signals on one random set of coordinates."""
+        """A network and random signals on random coordinates."""
         torch.manual_seed(0)
         field = Siren(self.dims, self.channels, self.latents, width=self.width, layers=self.layers)
         gon = GON(field, MSE(), step=self.points / (self.batch * self.channels)).to(device)
-        coords = torch.rand(self.points, self.dims, device=device) * 2 - 1
+        coords = torch.rand(*([self.batch] if self.own else []), self.points, self.dims, device=device) * 2 - 1
         return gon, Batch(coords, torch.rand(self.batch, self.points, self.channels, device=device))
+
+
+WORK: Mapping[str, Shapes] = {
+    "28×28, C = 1": Shapes(),
+    "32×32, C = 3": Shapes(points=1024, channels=3, latents=64),
+    "2,000 in a row, C = 1": Shapes(points=2000, dims=1, latents=64),
+    "2,048 own points, C = 1": Shapes(batch=16, points=2048, dims=3, latents=64, own=True),
+}
+"""What `gonkit bench table` times: a grey picture, a colour picture, a sound and a shape, by their sizes."""
 
 
 def literal_latent(gon: GON, batch: Batch, create_graph: bool = True) -> tuple[Callable[[Tensor], Tensor], Tensor]:
@@ -75,10 +102,10 @@ def literal_latent(gon: GON, batch: Batch, create_graph: bool = True) -> tuple[C
 def bench_step(shapes: Shapes, rounds: int, device: torch.device) -> Figures:
     """Seconds of a training step without its optimiser: medians, median absolute deviations, peak memory.
 
-    `literal` is Eq. 1 as written, `shared` the shared origin, `compiled` and `compiled_bf16` the same
-    with the outer pass compiled, `outer` an outer pass alone, which is an auto-decoder's step. Warm-up
-    and compilation are not timed. Peak memory is of a process that makes that step only, above what it
-    held before.
+    `literal` is Eq. 1 as written, `shared` gonkit's step, `compiled` and `compiled_bf16` the same compiled, `outer` an
+    outer pass alone, which is an auto-decoder's step. On points of their own nothing is shared, and gonkit's step is the
+    literal one without the concatenation. Warm-up and compilation are not timed. Peak memory is of a process that makes
+    that step only, above what it held before.
     """
     gon, batch = shapes.build(device)
     steps = _steps(gon, batch)
@@ -120,6 +147,107 @@ def bench_encode(shapes: Shapes, rounds: int, device: torch.device, signals: int
     }
     ratio = per_second["cached_per_s"] / per_second["literal_per_s"]
     return {**per_second, "cached_over_literal": ratio, "largest_relative_difference": off.item()}
+
+
+def bench_decode(shapes: Shapes, rounds: int, device: torch.device, chunk: int) -> Figures:
+    """Points decoded per second, and the most memory that takes beside its result, in a process of its own."""
+    gon, _ = replace(shapes, batch=1, points=1).build(device)
+    coords = torch.rand(shapes.points, shapes.dims, device=device) * 2 - 1
+    latent = torch.zeros(1, shapes.latents, device=device)
+    times = _take_turns({"decode": lambda: gon.decode(latent, coords, chunk=chunk)}, rounds, device)["decode"]
+    seconds = statistics.median(times)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        peak = pool.apply(_decoded_peak, (shapes, str(device), chunk))
+    return {"points_per_s": shapes.points / seconds, "decode_s": seconds, "peak_mb": peak}
+
+
+def _decoded_peak(shapes: Shapes, device_name: str, chunk: int) -> float:
+    device = torch.device(device_name)
+    gon, _ = replace(shapes, batch=1, points=1).build(device)
+    latent = torch.zeros(1, shapes.latents, device=device)
+    gon.decode(latent, torch.zeros(8, shapes.dims, device=device))
+    coords = torch.rand(shapes.points, shapes.dims, device=device) * 2 - 1
+    result = 4 * shapes.points * shapes.channels / 2**20
+
+    def decode() -> None:
+        gon.decode(latent, coords, chunk=chunk)
+
+    return _peak_of(decode, device) - result
+
+
+def bench_objects(model: Model, rounds: int, count: int = 4) -> Figures:
+    """Seconds for natural objects of latents as the signal type makes them, and for their values on the whole grid."""
+    latent = model.prior.sample(count)
+    made = {"made": lambda: model.decode(latent), "whole": lambda: model.values(latent)}
+    times = {name: statistics.median(t) / count for name, t in _take_turns(made, rounds, model.device).items()}
+    return {
+        "object_s": times["made"],
+        "whole_grid_s": times["whole"],
+        "whole_over_object": times["whole"] / times["made"],
+    }
+
+
+def bench_data(recipe: Recipe, rounds: int, device: torch.device) -> Figures:
+    """Signals fetched per second, and those that a training step of the recipe takes in that time."""
+    train = recipe.signal.dataset("train")
+    pair = train.pair(torch.arange(recipe.train.batch) % len(train))
+    recipe, _ = settled(recipe, *pair, device)
+    draws = Draws(recipe.train.seed, len(train), recipe.train.batch)
+    workers = recipe.train.workers if train.streamed else 0
+    steps = feed(train, draws, Ranks(), 1, 10 * rounds + 1, workers)
+    next(steps)  # workers begin
+    started = time.perf_counter()
+    for _ in steps:
+        pass
+    fetched = 10 * rounds * recipe.train.batch / (time.perf_counter() - started)
+    gon, objective = build(recipe, classes=len(train.classes)).to(device), recipe.objective()
+    given, wanted = (part.to(device) for part in pair)
+    inner = draws.points("inner", 1, given.values.shape[1], recipe.latent.points)
+    outer = draws.points("outer", 1, wanted.values.shape[1], recipe.train.points)
+
+    def step() -> None:
+        prediction = gon(given.at(inner), wanted.at(outer), again=objective.reads("observed"))
+        objective(prediction, wanted.at(outer))[0].backward()
+
+    seconds = statistics.median(_take_turns({"step": step}, rounds, device)["step"])
+    needed = recipe.train.batch / seconds
+    return {"fetched_per_s": fetched, "needed_per_s": needed, "fetched_over_needed": fetched / needed}
+
+
+def bench_table(rounds: int, device: torch.device) -> str:
+    """`bench_step` for each of `WORK`, as Markdown; on a GPU also batches from 16 to 4,096, and what is encoded."""
+    rows = [["work", "literal, s", "gonkit", "compiled", "compiled bf16", "outer alone, s", "peak of literal's"]]
+    for name, shapes in WORK.items():
+        found = bench_step(shapes, rounds, device)
+        ratios = [_times(found[f"literal_over_{kind}"]) for kind in ("shared", "compiled", "compiled_bf16")]
+        peak = found["shared_over_literal_peak"]
+        rows.append([name, _seconds(found, "literal"), *ratios, _seconds(found, "outer"), f"{peak or 0:.2f}"])
+    parts = [_markdown(rows)]
+    if device.type == "cuda":
+        rows = [["B", "gonkit, ms a step", "compiled bf16, ms a step"]]
+        for size in (16, 64, 256, 1024, 4096):
+            gon, batch = Shapes(batch=size).build(device)
+            steps = {
+                k: v for k, v in _steps(gon, batch).items() if k in ("shared", "compiled_bf16") and _works(v, device)
+            }
+            times = {k: statistics.median(t) for k, t in _take_turns(steps, rounds, device).items()}
+            rows.append([f"{size:,}", *(f"{1e3 * times.get(k, math.nan):.2f}" for k in ("shared", "compiled_bf16"))])
+        encoded = bench_encode(Shapes(), rounds, device, 60_000)
+        parts += [_markdown(rows), f"{encoded['cached_per_s'] or 0:,.0f} signals of 784 points encoded per second."]
+    return "\n\n".join(parts)
+
+
+def _times(ratio: float | None) -> str:
+    return f"{ratio:.1f}×" if ratio else "not possible"
+
+
+def _seconds(found: Figures, name: str) -> str:
+    return f"{found[f'{name}_s'] or math.nan:.3f} ± {found.get(f'{name}_mad') or 0:.3f}"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
 
 def _steps(gon: GON, batch: Batch) -> dict[str, Step]:
@@ -193,11 +321,19 @@ def _measure_peak(shapes: Shapes, name: str, device_name: str) -> float:
     gon, batch = shapes.build(device)
     step = _steps(gon, batch)[name]
     if device.type == "cuda":
+        return _peak_of(step, device)
+    tiny_gon, tiny_batch = Shapes(batch=2, points=8, width=8).build(device)
+    _steps(tiny_gon, tiny_batch)[name]()  # what libraries load on first use is not the step's
+    return _peak_of(step, device)
+
+
+def _peak_of(step: Step, device: torch.device) -> float:
+    """The most MiB above what the process held before."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         step()
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
-    tiny_gon, tiny_batch = Shapes(batch=2, points=8, width=8).build(device)
-    _steps(tiny_gon, tiny_batch)[name]()  # what libraries load on first use is not the step's
     held = _resident_peak()
     step()
     return (_resident_peak() - held) / 2**10

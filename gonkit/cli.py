@@ -8,7 +8,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,9 +187,16 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--type", help="signal type, as in a recipe (default: the one that reads most of the files)")
     check.add_argument("--json", action="store_true", help="print one JSON object")
 
-    bench = commands.add_parser("bench", help="Time the shared origin against the literal equation.")
+    bench = commands.add_parser("bench", help="Time gonkit against the literal equation, side by side.")
     bench.set_defaults(command=_bench)
-    bench.add_argument("what", choices=("step", "encode", "normality"))
+    kinds = ("step", "encode", "decode", "table", "data", "objects", "normality")
+    bench.add_argument("what", choices=kinds)
+    bench.add_argument("path", nargs="?", type=Path, help="a recipe (bench data) or a run (bench objects)")
+    bench.add_argument("--own", action="store_true", help="points of each signal's own (bench step)")
+    bench.add_argument("--chunk", type=_positive, default=1 << 16, help="points decoded at once (bench decode)")
+    bench.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a recipe's key"
+    )
     for flag, default, text in (
         ("batch", 64, "signals, B"),
         ("points", 784, "points of a signal, P"),
@@ -463,19 +470,30 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from gonkit.bench import Shapes, bench_encode, bench_step
+    from gonkit.bench import Shapes, bench_data, bench_decode, bench_encode, bench_objects, bench_step, bench_table
+    from gonkit.model import Model
     from gonkit.normality import power
+    from gonkit.recipe import read_recipe
+    from gonkit.signal import SignalError
     from gonkit.training import pick_device
 
     device = pick_device(options.device)
     fields = ("batch", "points", "channels", "dims", "latents", "width", "layers")
-    shapes = Shapes(**{name: getattr(options, name) for name in fields})
-    if options.what == "normality":
-        _print(power(latents=options.latents), options.json)
-    elif options.what == "step":
-        _print(bench_step(shapes, options.rounds, device), options.json)
-    else:
-        _print(bench_encode(shapes, options.rounds, device, options.signals), options.json)
+    shapes = Shapes(**{name: getattr(options, name) for name in fields}, own=options.own)
+    if (options.path is None) == (options.what in ("data", "objects")):
+        raise SignalError(f"bench {options.what}: a recipe goes with data, a run with objects, and nothing with others")
+    if options.what == "table":
+        print(bench_table(options.rounds, device))
+        return
+    measure: Callable[[], Mapping[str, float | None]] = {
+        "normality": lambda: power(latents=options.latents),
+        "step": lambda: bench_step(shapes, options.rounds, device),
+        "encode": lambda: bench_encode(shapes, options.rounds, device, options.signals),
+        "decode": lambda: bench_decode(shapes, options.rounds, device, options.chunk),
+        "data": lambda: bench_data(read_recipe(options.path, options.overrides), options.rounds, device),
+        "objects": lambda: bench_objects(Model.load(options.path).to(device), options.rounds),
+    }[options.what]
+    _print(measure(), options.json)
 
 
 def _finite(figures: Any) -> Any:
