@@ -103,9 +103,9 @@ def bench_step(shapes: Shapes, rounds: int, device: torch.device) -> Figures:
     """Seconds of a training step without its optimiser: medians, median absolute deviations, peak memory.
 
     `literal` is Eq. 1 as written, `shared` gonkit's step, `compiled` and `compiled_bf16` the same compiled, `outer` an
-    outer pass alone, which is an auto-decoder's step. On points of their own nothing is shared, and gonkit's step is the
-    literal one without the concatenation. Warm-up and compilation are not timed. Peak memory is of a process that makes
-    that step only, above what it held before.
+    outer pass alone, which is an auto-decoder's step. On points of their own nothing is shared, and gonkit's step is
+    the literal one without the concatenation. Warm-up and compilation are not timed. Peak memory is of a process that
+    makes that step only, above what it held before.
     """
     gon, batch = shapes.build(device)
     steps = _steps(gon, batch)

@@ -85,7 +85,7 @@ def step_megabytes(recipe: Recipe, given: Batch, wanted: Batch) -> float:
 
 OUTER_HELD = 2  # rows beside those that layers keep
 ORIGIN_KEPT = 4.0  # rows a layer, for the origin's first derivative
-ORIGIN_PER_CHANNEL = 4.0  # and for each channel's second
+ORIGIN_PER_CHANNEL = 5.5  # and for each channel's second
 
 
 def _row_counts(recipe: Recipe, given: Batch, wanted: Batch) -> tuple[int, int]:
@@ -108,8 +108,9 @@ def _rows(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device) -> 
     needed, free = step_megabytes(unlimited, given, wanted), _free_megabytes(device)
     if needed <= SHARE * free:
         return 0, f"a step takes about {needed:,.0f} of {free:,.0f} MiB"
-    rows = sum(_row_counts(recipe, given, wanted))
-    limit = max(FEWEST, int(rows * SHARE * free / needed) // FEWEST * FEWEST)
+    fewest = recipe.train.model_copy(update={"rows": FEWEST})
+    held = step_megabytes(recipe.model_copy(update={"train": fewest}), given, wanted)
+    limit = max(FEWEST, int(SHARE * free / held) * FEWEST)
     return limit, f"a step would take about {needed:,.0f} of {free:,.0f} MiB"
 
 

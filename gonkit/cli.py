@@ -132,13 +132,21 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument("files", type=Path, nargs="+")
     classify.add_argument("--json", action="store_true", help="print one JSON object")
 
-    interpolate = command("interpolate", _interpolate, "Go along the sphere from one signal to another.")
-    interpolate.add_argument("files", type=Path, nargs="*", metavar="FILE", help="two files; none for two samples")
-    interpolate.add_argument("--steps", type=_positive, default=8)
+    interpolate = command("interpolate", _interpolate, "Go along the sphere from signal to signal, or class to class.")
+    interpolate.add_argument("files", type=Path, nargs="*", metavar="FILE", help="two or more; none for two samples")
+    interpolate.add_argument("--steps", type=_positive, default=8, help="from each to the next, both included (8)")
+    interpolate.add_argument(
+        "--classes", nargs="+", metavar="LABEL", help="from class mean to class mean; with one FILE, as far from there"
+    )
     interpolate.add_argument("--seed", type=int, default=0)
     interpolate.add_argument(
         "--path", choices=("slerp", "linear"), default="slerp", help="along the sphere (default) or straight"
     )
+
+    like = command("analogy", _analogy, "Do to one signal what another is to a third: a − b + c.")
+    like.add_argument("a", type=Path)
+    like.add_argument("b", type=Path)
+    like.add_argument("c", type=Path)
 
     evaluate = command("evaluate", _evaluate, "Figures on the test signals.", objects=False)
     evaluate.add_argument("--json", action="store_true", help="print one JSON object")
@@ -338,15 +346,31 @@ def _classify(options: argparse.Namespace) -> None:
 
 
 def _interpolate(options: argparse.Namespace) -> None:
-    from gonkit.latents import between
+    from gonkit.latents import through
     from gonkit.signal import SignalError
 
     model = _open(options)
-    if len(options.files) not in (0, 2):
-        raise SignalError(f"give two files to go between, or none; got {len(options.files)}")
-    a, b = model.encode(options.files) if options.files else model.prior.sample(2, seed=options.seed)
-    path = between(a, b, options.steps, options.path)
+    files = options.files
+    if options.classes:
+        if len(options.classes) < 2 or len(files) > 1:
+            raise SignalError("--classes: give two or more classes to go between, and no file, or one to begin at")
+        stations = model.class_means([model.label(name) for name in options.classes])
+        if files:
+            stations = model.encode(files) + stations - stations[:1]
+    elif len(files) == 1:
+        raise SignalError("give two files or more to go between, or none; got one")
+    else:
+        stations = model.encode(files) if files else model.prior.sample(2, seed=options.seed)
+    path = through(stations, max(options.steps - 1, 1), options.path)
     _write(model, model.decode(path, options.resolution, options.chunk), options, "step")
+
+
+def _analogy(options: argparse.Namespace) -> None:
+    from gonkit.latents import analogy
+
+    model = _open(options)
+    a, b, c = model.encode([options.a, options.b, options.c])
+    _write(model, model.decode(analogy(a, b, c)[None], options.resolution, options.chunk), options, "analogy")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -485,15 +509,15 @@ def _bench(options: argparse.Namespace) -> None:
     if options.what == "table":
         print(bench_table(options.rounds, device))
         return
-    measure: Callable[[], Mapping[str, float | None]] = {
+    measures: Mapping[str, Callable[[], Mapping[str, float | str | None]]] = {
         "normality": lambda: power(latents=options.latents),
         "step": lambda: bench_step(shapes, options.rounds, device),
         "encode": lambda: bench_encode(shapes, options.rounds, device, options.signals),
         "decode": lambda: bench_decode(shapes, options.rounds, device, options.chunk),
         "data": lambda: bench_data(read_recipe(options.path, options.overrides), options.rounds, device),
         "objects": lambda: bench_objects(Model.load(options.path).to(device), options.rounds),
-    }[options.what]
-    _print(measure(), options.json)
+    }
+    _print(measures[options.what](), options.json)
 
 
 def _finite(figures: Any) -> Any:

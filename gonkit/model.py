@@ -14,9 +14,9 @@ from torch import Tensor
 
 import gonkit
 from gonkit.checkpoint import read_tensors, write_tensors
-from gonkit.evaluation import Figures
+from gonkit.evaluation import ENCODED_AT_ONCE, Figures
 from gonkit.gon import GON
-from gonkit.latents import PathKind, between
+from gonkit.latents import PathKind, between, class_means
 from gonkit.names import nearest
 from gonkit.observation import View
 from gonkit.priors import Prior, restore_prior
@@ -313,6 +313,24 @@ class Model:
             known = ", ".join(self.classes) or "classes without names: give a number"
             raise SignalError(f"label: there is no class {name!r}{nearest(str(name), self.classes)}; there are {known}")
         return int(name)
+
+    def class_means(self, labels: Sequence[int]) -> Tensor:
+        """Mean latents (N', K) of the training signals of some classes.
+
+        Raises:
+            SignalError: training signals without labels, or none of a class.
+        """
+        train = self.signal.dataset("train")
+        known = train.labels()
+        if known is None:
+            raise SignalError("the training signals have no labels: there are no classes to take means of")
+        present = known.unique().tolist()
+        if absent := [label for label in labels if label not in present]:
+            raise SignalError(f"label: no training signal is of class {absent[0]}; there are {present}")
+        rows = torch.isin(known, torch.tensor(labels)).nonzero()[:, 0]
+        latent = torch.cat([self.encode(train.observed(part)) for part in rows.split(ENCODED_AT_ONCE)])
+        order = known[rows].unique().tolist()
+        return class_means(latent, known[rows])[[order.index(label) for label in labels]]
 
     def interpolate(
         self, a: Tensor, b: Tensor, steps: int = 8, resolution: int | None = None, path: PathKind = "slerp"

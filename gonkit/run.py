@@ -104,11 +104,11 @@ def _run(recipe: Recipe, folder: Path, quiet: bool, ranks: Ranks) -> None:
         for key, why in chosen.items():
             print(f"{key}: {why}")
     gon, seconds = fit(recipe, train, val, folder, quiet=quiet, ranks=ranks)
-    if not ranks.first:
-        return
-    evaluation = finish(recipe, gon, train, val, test, folder, seconds)
-    print("\n".join(f"{key:>14}  {value:.5g}" for key, value in evaluation.items()))
-    print(f"report: {folder / 'report.html'}")
+    if ranks.first:
+        evaluation = finish(recipe, gon, train, val, test, folder, seconds)
+        print("\n".join(f"{key:>14}  {value:.5g}" for key, value in evaluation.items()))
+        print(f"report: {folder / 'report.html'}")
+    ranks.told(lambda: None)  # all leave together
 
 
 def _new_folder(recipe: Recipe, out: Path | None, restarted: bool) -> Path:

@@ -6,10 +6,11 @@ __all__ = ["Image"]
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
+import h5py
 import numpy
 import torch
 from einops import rearrange
@@ -19,7 +20,8 @@ from pydantic import Field
 from torch import Tensor
 
 from gonkit.metrics import ssim
-from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, Split, split_indices
+from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, SignalSet, Split, split_indices
+from gonkit.streaming import Rows, Streamed
 from gonkit.tiles import Whole
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -38,7 +40,8 @@ class Image(Signal):
 
     data: str = "digits"
     """"digits" (1,797 of 8×8, embedded), "photos" (patches of seven photographs, embedded), "mnist", "fashion",
-    "cifar10", or a folder of pictures."""
+    "cifar10", a folder of pictures, or an HDF5 file (.h5) with `values`, (N, H, W) or (N, H, W, C) of eight bits, and
+    perhaps `label`, (N,)."""
     root: str = "data"
     """Where public data sets lie, as torchvision lays them out."""
     download: bool = False
@@ -49,6 +52,9 @@ class Image(Signal):
     """None for a public data set's own, "rgb" for a folder."""
     fit: Literal["crop", "resize"] = "crop"
     """How pictures of other shapes become square: cut to the middle, or squeezed."""
+    stream: bool = False
+    """Read the pictures of a folder when they are needed, by `train.workers` processes, instead of keeping all in
+    memory. Those of an HDF5 file always are."""
     skip_bad: bool = False
     """Leave out pictures that cannot be read, and say how many."""
 
@@ -75,12 +81,14 @@ class Image(Signal):
     def grid(self, resolution: int | None = None) -> tuple[int, int]:
         return (resolution or self.side,) * 2
 
-    def dataset(self, split: Split) -> Resident:
+    def dataset(self, split: Split) -> SignalSet:
         if self.data == "digits":
             return self._digits(split)
         if self.data == "photos":
             return self._photos(split)
-        return self._public(split) if self.data in PUBLIC else self._folder(split)
+        if self.data in PUBLIC:
+            return self._public(split)
+        return self._rows(split) if Path(self.data).suffix in (".h5", ".hdf5") else self._folder(split)
 
     def render(self, values: Tensor, resolution: int | None = None) -> pillow.Image:
         return _to_pillow(values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy())
@@ -155,7 +163,7 @@ class Image(Signal):
             return Resident(Batch(self.coords(), values, label=labels), classes=classes)
         return self._resident([_to_pillow(plane.numpy()) for plane in planes], labels, classes=classes)
 
-    def _folder(self, split: Split) -> Resident:
+    def _folder(self, split: Split) -> SignalSet:
         folder = Path(self.data)
         if not folder.is_dir():
             raise SignalError(
@@ -180,7 +188,32 @@ class Image(Signal):
         labels = torch.tensor([classes.index(good[i].relative_to(folder).parts[0]) for i in index]) if classes else None
         names = [str(good[i].relative_to(folder)) for i in index]
         note = f"{len(bad)} of {len(paths)} pictures could not be read and were left out" if bad else ""
+        if self.stream:
+            read = partial(_read_one, self, good)
+            known = [str(path.relative_to(folder)) for path in good]
+            return Streamed(read, torch.tensor(index), self.coords(), known, labels, classes, note)
         return self._resident([pictures[i] for i in index], labels, names, note, classes)
+
+    def _rows(self, split: Split) -> Streamed:
+        """Pictures of an HDF5 file."""
+        path = Path(self.data)
+        rows = Rows(path, "values")
+        if rows.dtype != numpy.uint8 or len(rows.shape) not in (3, 4):
+            raise SignalError(
+                f"{path}: values must be (N, H, W) or (N, H, W, C) of eight bits (uint8); got {rows.shape} of "
+                f"{rows.dtype}"
+            )
+        try:
+            index = split_indices(rows.shape[0], split)
+        except SignalError as error:
+            raise SignalError(f"{path}: {error}") from None
+        with h5py.File(path, "r") as file:
+            every = torch.from_numpy(file["label"][:].astype(numpy.int64)) if "label" in file else None
+        if every is not None and every.shape != rows.shape[:1]:
+            raise SignalError(f"{path}: label must be ({rows.shape[0]},); got {tuple(every.shape)}")
+        classes = [] if every is None else [str(number) for number in range(int(every.max()) + 1)]
+        label = None if every is None else every[index]
+        return Streamed(partial(_read_row, self, rows), index, self.coords(), label=label, classes=classes)
 
     @staticmethod
     def _classes(folder: Path, paths: Sequence[Path]) -> list[str]:
@@ -260,11 +293,32 @@ def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[Path], list[
     bad: list[str] = []
     for path in paths:
         try:
-            pictures.append(signal._squared(signal._read(path)))
+            if signal.stream:
+                _opened(path)
+            else:
+                pictures.append(signal._squared(signal._read(path)))
             good.append(path)
         except SignalError as error:
             bad.append(str(error))
     return good, pictures, bad
+
+
+def _opened(path: Path) -> None:
+    """Whether a file begins as a picture does; the rest is read when it is needed."""
+    try:
+        with warnings.catch_warnings(action="ignore"), pillow.open(path):
+            pass
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+        raise SignalError(f"{path}: cannot be read as a picture: {error}") from None
+
+
+def _read_one(signal: Image, paths: Sequence[Path], number: int) -> Tensor:
+    return signal._values(signal._squared(signal._read(paths[number])))
+
+
+def _read_row(signal: Image, rows: Rows, number: int) -> Tensor:
+    plane = rows[number]
+    return signal._values(signal._squared(_to_pillow(plane.reshape(*plane.shape[:2], -1))))
 
 
 def _to_pillow(plane: numpy.ndarray) -> pillow.Image:

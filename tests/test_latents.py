@@ -173,3 +173,26 @@ def test_settings_that_do_not_go_together(
     path = recipe(("components = 2", 'kind = "unit"'))
     assert main([str(path), "--out", str(tmp_path / "run"), "--set", setting]) == 2
     assert needle in capsys.readouterr().err
+
+
+def test_ways_through_files_and_classes(recipe: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(recipe()), "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    run, out = str(tmp_path / "run"), tmp_path / "out"
+    files = [str(tmp_path / "run" / "samples" / f"sample_{number:02d}.png") for number in range(3)]
+
+    def made(*arguments: str) -> int:
+        code = use([*arguments, "--out", str(out)])
+        count = len(list(out.glob("*.png")))
+        for path in out.glob("*.png"):
+            path.unlink()
+        return count if code == 0 else -1
+
+    assert made("interpolate", run, *files, "--steps", "4") == 7
+    assert made("interpolate", run, "--classes", "3", "8", "1", "--steps", "3") == 5
+    assert made("interpolate", run, files[0], "--classes", "3", "8") == 8
+    assert made("analogy", run, *files) == 1
+    assert made("interpolate", run, files[0]) == -1
+    assert made("interpolate", run, *files, "--classes", "3", "8") == -1
+    capsys.readouterr()
+    assert made("interpolate", run, "--classes", "3", "12") == -1
+    assert "no training signal is of class 12" in capsys.readouterr().err
