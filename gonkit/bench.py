@@ -29,7 +29,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gonkit.choices import settled
 from gonkit.draws import Draws
 from gonkit.feeding import feed
 from gonkit.gon import GON
@@ -39,6 +38,7 @@ from gonkit.ranks import Ranks
 from gonkit.recipe import Recipe
 from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
+from gonkit.training import at_drawn_points
 
 Step = Callable[[], object]
 Figures = dict[str, float | None]
@@ -191,10 +191,8 @@ def bench_data(recipe: Recipe, rounds: int, device: torch.device) -> Figures:
     """Signals fetched per second, and those that a training step of the recipe takes in that time."""
     train = recipe.signal.dataset("train")
     pair = train.pair(torch.arange(recipe.train.batch) % len(train))
-    recipe, _ = settled(recipe, *pair, device)
     draws = Draws(recipe.train.seed, len(train), recipe.train.batch)
-    workers = recipe.train.workers if train.streamed else 0
-    steps = feed(train, draws, Ranks(), 1, 10 * rounds + 1, workers)
+    steps = feed(train, draws, Ranks(), 1, 10 * rounds + 1, recipe.train.workers)
     next(steps)  # workers begin
     started = time.perf_counter()
     for _ in steps:
@@ -202,12 +200,11 @@ def bench_data(recipe: Recipe, rounds: int, device: torch.device) -> Figures:
     fetched = 10 * rounds * recipe.train.batch / (time.perf_counter() - started)
     gon, objective = build(recipe, classes=len(train.classes)).to(device), recipe.objective()
     given, wanted = (part.to(device) for part in pair)
-    inner = draws.points("inner", 1, given.values.shape[1], recipe.latent.points)
-    outer = draws.points("outer", 1, wanted.values.shape[1], recipe.train.points)
 
     def step() -> None:
-        prediction = gon(given.at(inner), wanted.at(outer), again=objective.reads("observed"))
-        objective(prediction, wanted.at(outer))[0].backward()
+        observed, target = at_drawn_points(gon, recipe, objective, draws, 1, given, wanted)
+        prediction = gon(observed, target, again=objective.reads("observed"))
+        objective(prediction, target)[0].backward()
 
     seconds = statistics.median(_take_turns({"step": step}, rounds, device)["step"])
     needed = recipe.train.batch / seconds
@@ -227,11 +224,10 @@ def bench_table(rounds: int, device: torch.device) -> str:
         rows = [["B", "gonkit, ms a step", "compiled bf16, ms a step"]]
         for size in (16, 64, 256, 1024, 4096):
             gon, batch = Shapes(batch=size).build(device)
-            steps = {
-                k: v for k, v in _steps(gon, batch).items() if k in ("shared", "compiled_bf16") and _works(v, device)
-            }
+            kinds = ("shared", "compiled_bf16")
+            steps = {k: v for k, v in _steps(gon, batch).items() if k in kinds and _works(v, device)}
             times = {k: statistics.median(t) for k, t in _take_turns(steps, rounds, device).items()}
-            rows.append([f"{size:,}", *(f"{1e3 * times.get(k, math.nan):.2f}" for k in ("shared", "compiled_bf16"))])
+            rows.append([f"{size:,}", *(f"{1e3 * times.get(k, math.nan):.2f}" for k in kinds)])
         encoded = bench_encode(Shapes(), rounds, device, 60_000)
         parts += [_markdown(rows), f"{encoded['cached_per_s'] or 0:,.0f} signals of 784 points encoded per second."]
     return "\n\n".join(parts)
@@ -320,10 +316,9 @@ def _measure_peak(shapes: Shapes, name: str, device_name: str) -> float:
     device = torch.device(device_name)
     gon, batch = shapes.build(device)
     step = _steps(gon, batch)[name]
-    if device.type == "cuda":
-        return _peak_of(step, device)
-    tiny_gon, tiny_batch = Shapes(batch=2, points=8, width=8).build(device)
-    _steps(tiny_gon, tiny_batch)[name]()  # what libraries load on first use is not the step's
+    if device.type == "cpu":
+        tiny_gon, tiny_batch = Shapes(batch=2, points=8, width=8).build(device)
+        _steps(tiny_gon, tiny_batch)[name]()  # what libraries load on first use is not the step's
     return _peak_of(step, device)
 
 

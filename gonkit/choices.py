@@ -20,8 +20,7 @@ FEWEST = 1 << 14  # rows held, where memory is short
 
 
 def settled(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device) -> tuple[Recipe, dict[str, str]]:
-    """The recipe without "auto", and why, by key. A run keeps what was decided
-    when it began, and so resumes exactly.
+    """The recipe without "auto", and why, by key. A run keeps what was decided when it began, and so resumes exactly.
 
     Compiled where training would take longer than compiling does, a compiler is there, no loss differentiates the field
     and nothing is computed again. bf16 where the processor multiplies it fast, and, on a CPU, where it is compiled:

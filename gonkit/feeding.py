@@ -41,11 +41,11 @@ def feed(
         ranks: among which they are shared out.
         first: step.
         last: step.
-        workers: processes that fetch ahead; 0 for none.
+        workers: processes that fetch ahead where signals are streamed; 0 for none.
     """
     steps = _Steps(signals, draws, ranks)
     order = range(first, last + 1)
-    if not workers:
+    if not (workers and signals.streamed):
         yield from ((step, steps[step]) for step in order)
         return
     loader = DataLoader(

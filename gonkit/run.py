@@ -85,12 +85,15 @@ def _run(recipe: Recipe, folder: Path, quiet: bool, ranks: Ranks) -> None:
     from gonkit.labels import check_labels
     from gonkit.training import fit, pick_device
 
-    def read() -> list[SignalSet]:
-        return [recipe.signal.dataset(split) for split in ("train", "val", "test")]
+    sets: list[SignalSet] = []
 
-    if ranks.size > 1:  # the first process makes what is to be kept on disk, and the others find it there
-        ranks.told(lambda: read() and None)
-    train, val, test = read()
+    def read() -> None:
+        sets.extend(recipe.signal.dataset(split) for split in ("train", "val", "test"))
+
+    ranks.told(read)  # the first process makes what is to be kept on disk, and the others find it there
+    if not ranks.first:
+        read()
+    train, val, test = sets
     if recipe.objective().reads("label"):
         check_labels({"training": train, "validation": val, "test": test})
     device = pick_device(recipe.train.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CHECKPOINT_FILE", "Diverged", "Stopped", "fit"]
+__all__ = ["CHECKPOINT_FILE", "Diverged", "Stopped", "at_drawn_points", "fit"]
 
 import json
 import math
@@ -79,8 +79,7 @@ def fit(
     recipe, _ = settled(recipe, *train.pair(torch.arange(1)), device)
     settings, objective = recipe.train, recipe.objective()
     ranks.check(settings.batch, objective)
-    decodes, drop = objective.reads("values"), recipe.latent.drop
-
+    drop = recipe.latent.drop
     how = {"again": objective.reads("observed"), "rows": settings.rows or None}
 
     # The network, and the optimiser
@@ -93,8 +92,7 @@ def fit(
     if (folder / CHECKPOINT_FILE).exists():
         done, seconds = resume_from(folder / CHECKPOINT_FILE, gon, optimiser)
     draws = Draws(settings.seed, len(train), settings.batch)
-    source = feed(train, draws, ranks, done + 1, settings.steps, settings.workers if train.streamed else 0)
-    inner_points, outer_points = (part.values.shape[1] for part in (given, wanted))
+    source = feed(train, draws, ranks, done + 1, settings.steps, settings.workers)
     watched = val.spread(settings.validate_signals)
     kept = Kept(folder, settings.keep)
     tracker = Tracker(folder, recipe.signal, done, settings.steps, quiet) if ranks.first else None
@@ -107,11 +105,7 @@ def fit(
             watch(0, 0.0, gon)
         for step, (given, wanted) in source:
             # Draw points and chance
-            given, wanted = given.to(device), wanted.to(device)
-            inner = draws.points("inner", step, inner_points, recipe.latent.points, objective.inner.consecutive)
-            outer = draws.points("outer", step, outer_points, settings.points if decodes else 0, objective.consecutive)
-            observed, target = gon.standardised(given.at(inner), observed=True), gon.standardised(wanted.at(outer))
-            target = target.sloped() if "coords" in objective.slopes else target
+            observed, target = at_drawn_points(gon, recipe, objective, draws, step, given.to(device), wanted.to(device))
             chance = Chance(
                 ranks.share(draws.noise(step, recipe.latent.dim)).to(device) if gon.posterior is not None else None,
                 ranks.share(draws.dropped(step, drop)).to(device) if drop else None,
@@ -171,6 +165,18 @@ def fit(
     if ranks.first:
         kept.restore(gon)
     return gon.eval(), total
+
+
+def at_drawn_points(
+    gon: GON, recipe: Recipe, objective: Objective, draws: Draws, step: int, given: Batch, wanted: Batch
+) -> tuple[Batch, Batch]:
+    """What a step encodes and what it predicts, in network units, at the points that it draws of them."""
+    points = recipe.train.points if objective.reads("values") else 0
+    inner = draws.points("inner", step, given.values.shape[1], recipe.latent.points, objective.inner.consecutive)
+    outer = draws.points("outer", step, wanted.values.shape[1], points, objective.consecutive)
+    target = gon.standardised(wanted.at(outer))
+    target = target.sloped() if "coords" in objective.slopes else target
+    return gon.standardised(given.at(inner), observed=True), target
 
 
 def _loss(

@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ["Image"]
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -186,13 +187,12 @@ class Image(Signal):
             raise SignalError(f"{folder}: {error}") from None
         classes = self._classes(folder, good)
         labels = torch.tensor([classes.index(good[i].relative_to(folder).parts[0]) for i in index]) if classes else None
-        names = [str(good[i].relative_to(folder)) for i in index]
+        names = [str(path.relative_to(folder)) for path in good]
         note = f"{len(bad)} of {len(paths)} pictures could not be read and were left out" if bad else ""
         if self.stream:
             read = partial(_read_one, self, good)
-            known = [str(path.relative_to(folder)) for path in good]
-            return Streamed(read, torch.tensor(index), self.coords(), known, labels, classes, note)
-        return self._resident([pictures[i] for i in index], labels, names, note, classes)
+            return Streamed(read, torch.tensor(index), self.coords(), names, labels, classes, note)
+        return self._resident([pictures[i] for i in index], labels, [names[i] for i in index], note, classes)
 
     def _rows(self, split: Split) -> Streamed:
         """Pictures of an HDF5 file."""
@@ -223,11 +223,8 @@ class Image(Signal):
 
     def _read(self, path: Path) -> pillow.Image:
         """A picture, upright and of the right colour."""
-        try:
-            with warnings.catch_warnings(action="ignore"), pillow.open(path) as opened:
-                return self._coloured(ImageOps.exif_transpose(opened))
-        except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
-            raise SignalError(f"{path}: cannot be read as a picture: {error}") from None
+        with _opened(path) as opened:
+            return self._coloured(ImageOps.exif_transpose(opened))
 
     def _coloured(self, picture: pillow.Image) -> pillow.Image:
         if picture.mode in ("I;16", "I"):  # sixteen bits: Pillow would clip them at 255
@@ -294,7 +291,8 @@ def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[Path], list[
     for path in paths:
         try:
             if signal.stream:
-                _opened(path)
+                with _opened(path):
+                    pass
             else:
                 pictures.append(signal._squared(signal._read(path)))
             good.append(path)
@@ -303,11 +301,12 @@ def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[Path], list[
     return good, pictures, bad
 
 
-def _opened(path: Path) -> None:
-    """Whether a file begins as a picture does; the rest is read when it is needed."""
+@contextmanager
+def _opened(path: Path) -> Iterator[pillow.Image]:
+    """A file that begins as a picture does; the rest is read when it is needed."""
     try:
-        with warnings.catch_warnings(action="ignore"), pillow.open(path):
-            pass
+        with warnings.catch_warnings(action="ignore"), pillow.open(path) as opened:
+            yield opened
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         raise SignalError(f"{path}: cannot be read as a picture: {error}") from None
 
