@@ -202,7 +202,7 @@ def _minute(work: _Workshop) -> Drawn:
     points = [(seconds, decibels) for seconds, decibels, _ in curve]
     pictures = {
         "": _sheet(signal, [*rows.values()], [*rows]),
-        "_curve": draw_curve(points, "100 test signals, looking at them included", "seconds of training", "dB"),
+        "_curve": draw_curve(points, "100 test signals", "seconds of training", "dB"),
     }
     return pictures, {"curve": [{"seconds": s, "psnr": p, "step": n} for s, p, n in curve]}
 

@@ -63,7 +63,8 @@ def fit(
         val: held-out signals to watch.
         folder: of the run; gets curves, TensorBoard events and the checkpoint.
         quiet: no progress bar.
-        watch: called with step, seconds of training so far and network before the first step and every `log_every`.
+        watch: called with step, seconds of training so far and network before the first step and every `log_every`;
+            the seconds hold neither compiling nor what `watch` itself takes.
         ranks: this process among others that train the same network; None for alone. The first one writes.
 
     Returns:
@@ -149,7 +150,9 @@ def fit(
                     tracker.figures(step, figures)
                     tracker.show("train", figures)
                 if due and watch is not None:
-                    watch(step, time.perf_counter() - started, gon)
+                    watching = time.perf_counter()
+                    watch(step, watching - started, gon)
+                    started += time.perf_counter() - watching
                 if milestone:
                     held_out = validate(gon, recipe, *(part.to(device) for part in val.pair(watched)))
                     tracker.figures(step, held_out)
