@@ -38,9 +38,9 @@ from gonkit.ranks import Ranks
 from gonkit.recipe import Recipe
 from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
-from gonkit.training import at_drawn_points
+from gonkit.step import Step
 
-Step = Callable[[], object]
+Run = Callable[[], object]
 Figures = dict[str, float | None]
 
 
@@ -102,10 +102,11 @@ def literal_latent(gon: GON, batch: Batch, create_graph: bool = True) -> tuple[C
 def bench_step(shapes: Shapes, rounds: int, device: torch.device) -> Figures:
     """Seconds of a training step without its optimiser: medians, median absolute deviations, peak memory.
 
-    `literal` is Eq. 1 as written, `shared` gonkit's step, `compiled` and `compiled_bf16` the same compiled, `outer` an
-    outer pass alone, which is an auto-decoder's step. On points of their own nothing is shared, and gonkit's step is
-    the literal one without the concatenation. Warm-up and compilation are not timed. Peak memory is of a process that
-    makes that step only, above what it held before.
+    `plain` is Eq. 1 as written, in a process as PyTorch finds it; all else keeps freed memory as gonkit's training
+    does: `literal` the same equation, `shared` gonkit's step, `compiled` and `compiled_bf16` the same compiled, `outer`
+    an outer pass alone, which is an auto-decoder's step. On points of their own nothing is shared, and gonkit's step
+    is the literal one without the concatenation. Warm-up and compilation are not timed. Peak memory is of a process
+    that makes that step only, above what it held before.
     """
     gon, batch = shapes.build(device)
     steps = _steps(gon, batch)
@@ -149,7 +150,7 @@ def bench_encode(shapes: Shapes, rounds: int, device: torch.device, signals: int
     return {**per_second, "cached_over_literal": ratio, "largest_relative_difference": off.item()}
 
 
-def bench_decode(shapes: Shapes, rounds: int, device: torch.device, chunk: int) -> Figures:
+def bench_decode(shapes: Shapes, rounds: int, device: torch.device, chunk: int | None) -> Figures:
     """Points decoded per second, and the most memory that takes beside its result, in a process of its own."""
     gon, _ = replace(shapes, batch=1, points=1).build(device)
     coords = torch.rand(shapes.points, shapes.dims, device=device) * 2 - 1
@@ -161,7 +162,7 @@ def bench_decode(shapes: Shapes, rounds: int, device: torch.device, chunk: int) 
     return {"points_per_s": shapes.points / seconds, "decode_s": seconds, "peak_mb": peak}
 
 
-def _decoded_peak(shapes: Shapes, device_name: str, chunk: int) -> float:
+def _decoded_peak(shapes: Shapes, device_name: str, chunk: int | None) -> float:
     device = torch.device(device_name)
     gon, _ = replace(shapes, batch=1, points=1).build(device)
     latent = torch.zeros(1, shapes.latents, device=device)
@@ -198,13 +199,11 @@ def bench_data(recipe: Recipe, rounds: int, device: torch.device) -> Figures:
     for _ in steps:
         pass
     fetched = 10 * rounds * recipe.train.batch / (time.perf_counter() - started)
-    gon, objective = build(recipe, classes=len(train.classes)).to(device), recipe.objective()
-    given, wanted = (part.to(device) for part in pair)
+    gon = build(recipe, classes=len(train.classes)).to(device)
+    this, (given, wanted) = Step(gon, recipe, draws), (part.to(device) for part in pair)
 
     def step() -> None:
-        observed, target = at_drawn_points(gon, recipe, objective, draws, 1, given, wanted)
-        prediction = gon(observed, target, again=objective.reads("observed"))
-        objective(prediction, target)[0].backward()
+        this.loss(1, this.draw(1, given, wanted))[1].backward()
 
     seconds = statistics.median(_take_turns({"step": step}, rounds, device)["step"])
     needed = recipe.train.batch / seconds
@@ -246,7 +245,7 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
 
-def _steps(gon: GON, batch: Batch) -> dict[str, Step]:
+def _steps(gon: GON, batch: Batch) -> dict[str, Run]:
     """The variants, each a forward and a backward pass."""
     objective = Objective(MSE(), {"mse": (1.0, MSE())})
     compiled = torch.compile(gon.forward, dynamic=False)
@@ -256,7 +255,7 @@ def _steps(gon: GON, batch: Batch) -> dict[str, Step]:
         decode, latent = literal_latent(gon, batch)
         (decode(latent) - batch.values).square().mean(1).sum(-1).mean().backward()
 
-    def step(predict: Callable[..., Prediction], bf16: bool) -> Step:
+    def step(predict: Callable[..., Prediction], bf16: bool) -> Run:
         def run() -> None:
             with torch.autocast(batch.values.device.type, torch.bfloat16, enabled=bf16):
                 prediction = predict(batch)
@@ -276,7 +275,7 @@ def _steps(gon: GON, batch: Batch) -> dict[str, Step]:
     }
 
 
-def _works(step: Step, device: torch.device) -> bool:
+def _works(step: Run, device: torch.device) -> bool:
     """Warms a variant up, twice; False where it cannot run, as without a compiler."""
     try:
         step()
@@ -287,7 +286,7 @@ def _works(step: Step, device: torch.device) -> bool:
     return True
 
 
-def _take_turns(steps: Mapping[str, Step], rounds: int, device: torch.device) -> dict[str, list[float]]:
+def _take_turns(steps: Mapping[str, Run], rounds: int, device: torch.device) -> dict[str, list[float]]:
     """Seconds of each variant, one after another in every round, so that a slow moment hits all alike."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds + 1):
@@ -322,7 +321,7 @@ def _measure_peak(shapes: Shapes, name: str, device_name: str) -> float:
     return _peak_of(step, device)
 
 
-def _peak_of(step: Step, device: torch.device) -> float:
+def _peak_of(step: Run, device: torch.device) -> float:
     """The most MiB above what the process held before."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

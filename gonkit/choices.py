@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["settled", "step_megabytes", "step_operations"]
+__all__ = ["settled"]
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gonkit.recipe import Recipe
+from gonkit.rehearsal import Rehearsed, rehearse
 from gonkit.signal import Batch
 
 COMPILING = 40.0  # seconds that it takes
@@ -35,13 +37,18 @@ def settled(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device) -
     train = recipe.train
     chosen: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    limit = train.rows
-    if limit == "auto":
-        limit, reasons["train.rows"] = _rows(recipe, given, wanted, device)
+
+    def rehearsed(rows: int) -> Rehearsed:
+        some = recipe.model_copy(update={"train": train.model_copy(update={"rows": rows})})
+        return rehearse(some, given, wanted, device)
+
+    whole = rehearsed(0) if "auto" in (train.rows, train.compile) else None
+    limit, compiled = train.rows, train.compile
+    if limit == "auto" and whole is not None:
+        limit, reasons["train.rows"] = _rows(whole, rehearsed, device)
         chosen["rows"] = limit
-    compiled = train.compile
-    if compiled == "auto":
-        compiled, reasons["train.compile"] = _compile(recipe, given, wanted, device, limit)
+    if compiled == "auto" and whole is not None:
+        compiled, reasons["train.compile"] = _compile(recipe, whole, device, bool(limit))
         chosen["compile"] = compiled
     if train.precision == "auto":
         fast = _fast_bf16(device)
@@ -53,73 +60,21 @@ def settled(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device) -
     return recipe.model_copy(update={"train": train.model_copy(update=chosen)}), said
 
 
-def step_operations(recipe: Recipe, given: Batch, wanted: Batch) -> float:
-    """Multiplications and additions of a training step in the network's square layers.
-
-    Three passes of two operations a weight for each outer row: forward, and backward by inputs and by weights. The
-    origin differentiates twice: about three times as many for each of its rows and channels.
-    """
-    rows, inner = _row_counts(recipe, given, wanted)
-    weights = recipe.field.width**2 * (recipe.field.layers - 1)
-    return 6.0 * weights * (rows + 3 * inner * given.values.shape[2])
-
-
-def step_megabytes(recipe: Recipe, given: Batch, wanted: Batch) -> float:
-    """Estimated MiB that a training step takes at its peak, beside the data and the libraries.
-
-    A sine layer keeps its argument and its output for each row of the outer pass, and the backward pass holds more
-    rows besides; the origin, differentiated twice, keeps several times as much for each of its own rows, of which there
-    are P on shared coordinates. `docs/performance.md` has how near this comes.
-    """
-    outer, inner = _row_counts(recipe, given, wanted)
-    limit = recipe.train.rows
-    if isinstance(limit, int) and limit:
-        outer, inner = min(outer, limit), min(inner, limit)
-    width, layers, channels = recipe.field.width, recipe.field.layers, given.values.shape[2]
-    kept = 2 * layers + OUTER_HELD
-    again = (ORIGIN_KEPT + ORIGIN_PER_CHANNEL * channels) * layers
-    jacobian = inner * channels * recipe.latent.dim * (3 if _shared(given) else 0)
-    return 4 * (width * (kept * outer + again * inner) + jacobian) / 2**20
-
-
-OUTER_HELD = 2  # rows beside those that layers keep
-ORIGIN_KEPT = 4.0  # rows a layer, for the origin's first derivative
-ORIGIN_PER_CHANNEL = 5.5  # and for each channel's second
-
-
-def _row_counts(recipe: Recipe, given: Batch, wanted: Batch) -> tuple[int, int]:
-    """Rows of the outer pass, and of the origin."""
-    batch = recipe.train.batch
-    points = wanted.values.shape[1] if recipe.objective().reads("values") else 0
-    outer = batch * min(recipe.train.points or points, points)
-    points = given.values.shape[1]
-    inner = min(recipe.latent.points or points, points)
-    alone = _shared(given) and recipe.latent.steps == 1
-    return outer, inner if alone else inner * batch * recipe.latent.steps
-
-
-def _shared(given: Batch) -> bool:
-    return given.shared and given.source is None
-
-
-def _rows(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device) -> tuple[int, str]:
-    unlimited = recipe.model_copy(update={"train": recipe.train.model_copy(update={"rows": 0})})
-    needed, free = step_megabytes(unlimited, given, wanted), _free_megabytes(device)
+def _rows(whole: Rehearsed, rehearsed: Callable[[int], Rehearsed], device: torch.device) -> tuple[int, str]:
+    needed, free = whole.megabytes, _free_megabytes(device)
     if needed <= SHARE * free:
         return 0, f"a step takes about {needed:,.0f} of {free:,.0f} MiB"
-    fewest = recipe.train.model_copy(update={"rows": FEWEST})
-    held = step_megabytes(recipe.model_copy(update={"train": fewest}), given, wanted)
-    limit = max(FEWEST, int(SHARE * free / held) * FEWEST)
+    limit = max(1, int(SHARE * free / rehearsed(FEWEST).megabytes)) * FEWEST
     return limit, f"a step would take about {needed:,.0f} of {free:,.0f} MiB"
 
 
-def _compile(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device, rows: int) -> tuple[bool, str]:
+def _compile(recipe: Recipe, whole: Rehearsed, device: torch.device, rows: bool) -> tuple[bool, str]:
     if recipe.objective().slopes:
         return False, "a loss differentiates the field"
     if rows:
         return False, "what does not fit is computed again"
     rate = RATES["cuda"] if device.type == "cuda" else RATES["cpu"] * torch.get_num_threads()
-    seconds = step_operations(recipe, given, wanted) * recipe.train.steps / rate
+    seconds = whole.operations * recipe.train.steps / rate
     if seconds < COMPILING:
         return False, f"about {seconds:.0f} s of work, less than compiling takes"
     if not _compiler():

@@ -76,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument("--out", type=Path, default=Path(name), help=f"folder for the files (default: {name})")
             made.add_argument("--resolution", type=_positive, help="other than the training one")
             made.add_argument(
-                "--chunk", type=_positive, default=1 << 16, help="points computed at once; bounds the memory"
+                "--chunk",
+                type=_positive,
+                help="points computed at once (default: what is fastest here); bounds the memory",
             )
             made.add_argument("--suffix", help="of the files written, such as .png or .flac (default: the type's own)")
         return made
@@ -201,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("what", choices=kinds)
     bench.add_argument("path", nargs="?", type=Path, help="a recipe (bench data) or a run (bench objects)")
     bench.add_argument("--own", action="store_true", help="points of each signal's own (bench step)")
-    bench.add_argument("--chunk", type=_positive, default=1 << 16, help="points decoded at once (bench decode)")
+    bench.add_argument("--chunk", type=_positive, help="points decoded at once (bench decode)")
     bench.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a recipe's key"
     )

@@ -169,7 +169,7 @@ class Model:
         *,
         latent: Tensor | None = None,
         resolution: int | None = None,
-        chunk: int = 1 << 16,
+        chunk: int | None = None,
     ) -> list[Any]:
         """Natural objects of signals of another type, one of each.
 
@@ -204,12 +204,12 @@ class Model:
         batch = replace(Batch.stack([sample], self.signal.coords()), source=known)
         return self.gon.encode(batch.to(self.device)).cpu()
 
-    def values(self, latent: Tensor, resolution: int | None = None, chunk: int = 1 << 16) -> Tensor:
+    def values(self, latent: Tensor, resolution: int | None = None, chunk: int | None = None) -> Tensor:
         """Values (B, P, C) of latent (B, K) on the signal type's grid at a resolution."""
         coords = self.signal.coords(resolution).to(self.device)
         return self.gon.decode(latent.to(self.device), coords, chunk=chunk).cpu()
 
-    def decode(self, latent: Tensor, resolution: int | None = None, chunk: int = 1 << 16) -> list[Any]:
+    def decode(self, latent: Tensor, resolution: int | None = None, chunk: int | None = None) -> list[Any]:
         """Natural objects of latent (B, K) at a resolution; `chunk` points are computed at once."""
 
         def decode(coords: Tensor, rows: slice) -> Tensor:
@@ -227,7 +227,7 @@ class Model:
         overlap: float = 0.5,
         observed: float = 1.0,
         hide: Sequence[tuple[float, float]] = (),
-        chunk: int = 1 << 16,
+        chunk: int | None = None,
         suffix: str | None = None,
     ) -> tuple[Path, dict[str, float]]:
         """A file of any size encoded and decoded again, at its own size.

@@ -34,8 +34,9 @@ def decode_again(field: Siren, target: Batch, latent: Tensor, rows: int | None) 
         whole: Tensor = field(target.coords, latent, target.source)
         return whole
     parts = []
-    for signals in torch.arange(size).split(max(1, rows // points)):
-        some = target[slice(int(signals[0]), int(signals[-1]) + 1)]
+    count = max(1, rows // points)
+    for signals in (slice(start, start + count) for start in range(0, size, count)):
+        some = target[signals]
         pieces = [some.at(piece) for piece in torch.arange(points, device=latent.device).split(rows)]
         across = [checkpoint(field, p.coords, latent[signals], p.source, use_reentrant=False) for p in pieces]
         parts.append(torch.cat(across, 1))

@@ -159,13 +159,15 @@ def _dry_run(recipe: Recipe) -> None:
     """The resolved recipe, the network's and the data's sizes, and the memory of a step."""
     import torch
 
-    from gonkit.choices import settled, step_megabytes
+    from gonkit.choices import settled
     from gonkit.model import build
+    from gonkit.rehearsal import rehearse
     from gonkit.training import pick_device
 
     train = recipe.signal.dataset("train")
     given, wanted = train.pair(torch.arange(1))
-    recipe, chosen = settled(recipe, given, wanted, pick_device(recipe.train.device))
+    device = pick_device(recipe.train.device)
+    recipe, chosen = settled(recipe, given, wanted, device)
     gon = build(recipe, classes=len(train.classes))
     parameters = sum(p.numel() for p in gon.parameters())
     print(recipe.toml())
@@ -182,7 +184,8 @@ def _dry_run(recipe: Recipe) -> None:
         )
     for key, why in chosen.items():
         print(f"{key}: {why}")
-    print(f"memory of a step, beside data and libraries: about {step_megabytes(recipe, given, wanted):.0f} MiB")
+    held = rehearse(recipe, given, wanted, device, len(train.classes)).megabytes
+    print(f"memory of a step's tensors, beside data and libraries: {held:,.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def reconstruct(
     *,
     overlap: float = 0.5,
     view: View | None = None,
-    chunk: int = 1 << 16,
+    chunk: int | None = None,
 ) -> tuple[Path, dict[str, float]]:
     """Encodes and decodes a whole, window by window; memory does not grow with its first axis.
 
@@ -264,7 +264,7 @@ class _Rescaled:
         self.spacing = _spacing(signal, whole.resolution).to(device)
         self.last = shape[0]
 
-    def add(self, gon: GON, places: Sequence[Sequence[int]], latent: Tensor, chunk: int) -> None:
+    def add(self, gon: GON, places: Sequence[Sequence[int]], latent: Tensor, chunk: int | None) -> None:
         """Windows that begin at `places` of the whole, with the latents (T·N, K) of all tracks."""
         begin = [tuple(math.ceil(at * self.ratio) for at in place) for place in places]
         offset = torch.tensor(

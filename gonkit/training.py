@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-__all__ = ["CHECKPOINT_FILE", "Diverged", "Stopped", "at_drawn_points", "fit"]
+__all__ = ["CHECKPOINT_FILE", "Diverged", "Stopped", "fit"]
 
 import json
 import math
 import signal as unix
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 
+from gonkit.allocation import freed_memory
 from gonkit.checkpoint import resume_from, save_checkpoint, write_atomically
 from gonkit.choices import settled
 from gonkit.draws import Draws
 from gonkit.feeding import feed
-from gonkit.gon import GON, Chance
+from gonkit.gon import GON
 from gonkit.keeping import Kept
-from gonkit.losses import Objective
 from gonkit.model import build
 from gonkit.ranks import Ranks
 from gonkit.recipe import Recipe, TrainSettings
-from gonkit.signal import Batch, Prediction, SignalError, SignalSet
+from gonkit.signal import Batch, SignalError, SignalSet
+from gonkit.step import Step
 from gonkit.tracking import Tracker
 from gonkit.watching import show_progress, success, validate
 
@@ -78,10 +78,8 @@ def fit(
     ranks = ranks or Ranks()
     device = pick_device(recipe.train.device)
     recipe, _ = settled(recipe, *train.pair(torch.arange(1)), device)
-    settings, objective = recipe.train, recipe.objective()
-    ranks.check(settings.batch, objective)
-    drop = recipe.latent.drop
-    how = {"again": objective.reads("observed"), "rows": settings.rows or None}
+    settings = recipe.train
+    ranks.check(settings.batch, recipe.objective())
 
     # The network, and the optimiser
     torch.manual_seed(settings.seed)
@@ -93,34 +91,30 @@ def fit(
     if (folder / CHECKPOINT_FILE).exists():
         done, seconds = resume_from(folder / CHECKPOINT_FILE, gon, optimiser)
     draws = Draws(settings.seed, len(train), settings.batch)
+    this = Step(gon, recipe, draws, ranks)
     source = feed(train, draws, ranks, done + 1, settings.steps, settings.workers)
     watched = val.spread(settings.validate_signals)
     kept = Kept(folder, settings.keep)
     tracker = Tracker(folder, recipe.signal, done, settings.steps, quiet) if ranks.first else None
 
-    with tracker or nullcontext(), _Interruption() as asked:
-        predict: Callable[..., Prediction] = gon
+    memory = freed_memory("returned" if settings.rows else "kept")
+    with memory, tracker or nullcontext(), _Interruption() as asked:
         unchecked: list[Tensor] = []
         started = time.perf_counter() - seconds
         if watch is not None and not done:
             watch(0, 0.0, gon)
         for step, (given, wanted) in source:
             # Draw points and chance
-            observed, target = at_drawn_points(gon, recipe, objective, draws, step, given.to(device), wanted.to(device))
-            chance = Chance(
-                ranks.share(draws.noise(step, recipe.latent.dim)).to(device) if gon.posterior is not None else None,
-                ranks.share(draws.dropped(step, drop)).to(device) if drop else None,
-            )
-            torch.manual_seed(draws.seed_of(step))  # for losses that draw
+            drawn = this.draw(step, given.to(device), wanted.to(device))
             if step == done + 1 and settings.compile:
                 compiling = time.perf_counter()
-                predict, said = _compiled(gon, partial(_loss, objective, settings, observed, target, chance, how))
+                said = this.compile(step, drawn)
                 started += time.perf_counter() - compiling
                 if tracker is not None:
                     tracker.say(said)
 
             # Encode by the origin's gradient, decode, compare
-            prediction, loss, terms = _loss(objective, settings, observed, target, chance, how, predict, step)
+            prediction, loss, terms = this.loss(step, drawn)
 
             # Update
             optimiser.zero_grad()
@@ -144,7 +138,7 @@ def fit(
                 if due:
                     figures = {"train/loss": loss.item(), "train/gradient_norm": norm.item()}
                     figures |= {f"train/{name}": value.item() for name, value in terms.items() if len(terms) > 1}
-                    seen = success(gon, recipe, prediction, target)
+                    seen = success(gon, recipe, prediction, drawn.target)
                     figures |= {f"train/{name}": value for name, value in seen.items()}
                     figures["train/learning_rate"] = learning_rate(settings, step)
                     tracker.figures(step, figures)
@@ -168,34 +162,6 @@ def fit(
     if ranks.first:
         kept.restore(gon)
     return gon.eval(), total
-
-
-def at_drawn_points(
-    gon: GON, recipe: Recipe, objective: Objective, draws: Draws, step: int, given: Batch, wanted: Batch
-) -> tuple[Batch, Batch]:
-    """What a step encodes and what it predicts, in network units, at the points that it draws of them."""
-    points = recipe.train.points if objective.reads("values") else 0
-    inner = draws.points("inner", step, given.values.shape[1], recipe.latent.points, objective.inner.consecutive)
-    outer = draws.points("outer", step, wanted.values.shape[1], points, objective.consecutive)
-    target = gon.standardised(wanted.at(outer))
-    target = target.sloped() if "coords" in objective.slopes else target
-    return gon.standardised(given.at(inner), observed=True), target
-
-
-def _loss(
-    objective: Objective,
-    settings: TrainSettings,
-    observed: Batch,
-    target: Batch,
-    chance: Chance,
-    how: Mapping[str, Any],
-    predict: Callable[..., Prediction],
-    step: int | None = None,
-) -> tuple[Prediction, Tensor, dict[str, Tensor]]:
-    """What is predicted, the loss, and its terms."""
-    with torch.autocast(observed.values.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-        prediction = predict(observed, target, chance=chance, **how)
-    return prediction, *objective(prediction, target, step)
 
 
 def learning_rate(settings: TrainSettings, step: int) -> float:
@@ -251,18 +217,6 @@ def _deviation(batch: Batch) -> float:
     values = batch.values if batch.mask is None else batch.values[batch.mask]
     deviation = values.double().std().item()
     return deviation if deviation > 1e-12 else 1.0
-
-
-def _compiled(gon: GON, step: Callable[[Callable[..., Prediction]], Any]) -> tuple[Callable[..., Prediction], str]:
-    """The network's prediction compiled and warmed up by a step, or as it is, and what is to be said of that."""
-    started = time.perf_counter()
-    predict: Callable[..., Prediction] = torch.compile(gon.forward, dynamic=False)
-    try:
-        torch.autograd.grad(step(predict)[1], list(gon.parameters()), allow_unused=True)
-    except Exception as error:  # compilers fail in many ways; each leaves the eager network intact
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        return gon, f"train.compile: not possible here, going on without ({reason[0]})"
-    return predict, f"compiled in {time.perf_counter() - started:.0f} s"
 
 
 def _check_finite(

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -20,9 +20,20 @@ from torch import Tensor
 
 from gonkit.losses import Loss, Spectral, log_floored
 from gonkit.metrics import log_spectral_distance, magnitudes, si_sdr
-from gonkit.signal import Batch, Prediction, Resident, Sample, Signal, SignalError, Split, split_indices
+from gonkit.signal import (
+    Batch,
+    Prediction,
+    Resident,
+    Sample,
+    Signal,
+    SignalError,
+    SignalSet,
+    Split,
+    split_indices,
+)
+from gonkit.streaming import Streamed
 from gonkit.tiles import window_starts
-from signals.audiofile import SUFFIXES, AudioFile, AudioSink, read_audio, write_audio
+from signals.audiofile import SUFFIXES, AudioFile, AudioSink, read_audio, read_stretch, resampled_length, write_audio
 from signals.plucks import MATERIALS, NOTES, TOUCHES, notes, pluck_name, plucks
 
 if TYPE_CHECKING:
@@ -69,6 +80,9 @@ class Audio(Signal):
     """How file names are read, as in "{label}_{speaker}_{take}"; `label` gives classes. None: sub-folders do."""
     test: dict[str, list[str]] = Field(default_factory=dict)
     """Recordings held out to test, by a part of the pattern, as in { speaker = ["ann"] }; empty for any tenth."""
+    stream: bool = False
+    """Read the recordings of a folder or a public set when they are needed, by `train.workers` processes, instead of
+    keeping all in memory. Their headers are checked at the start, their samples when they are read."""
     skip_bad: bool = False
     """Leave out recordings that cannot be used, and say how many."""
 
@@ -99,7 +113,7 @@ class Audio(Signal):
         seconds = torch.arange(count, dtype=torch.float64) / (resolution or self.rate)
         return (seconds * (2 * self.rate / self.length) - 1).float().unsqueeze(1)
 
-    def dataset(self, split: Split) -> Resident:
+    def dataset(self, split: Split) -> SignalSet:
         if self.data in EMBEDDED:
             return self._embedded(split)
         paths, fixed = self._public() if self.data in PUBLIC else self._folder()
@@ -107,16 +121,14 @@ class Audio(Signal):
         chosen = [recordings[i] for i in self._split(recordings, split, fixed)]
         labels = {recording.label for recording in recordings}
         classes = sorted(labels) if "" not in labels else []
-        parts: list[Tensor] = []
-        names: list[str] = []
-        numbers: list[int] = []
-        for recording in chosen:
-            cut = self._cut(recording.samples)
-            parts += cut.values()
-            names += [f"{recording.path}{f' at {start / self.rate:.3f} s' if self.windows else ''}" for start in cut]
-            numbers += [classes.index(recording.label)] * len(cut) if classes else []
-        label = torch.tensor(numbers) if classes else None
-        return Resident(Batch(self.coords(), torch.stack(parts).unsqueeze(-1), label=label), names, note, classes)
+        places = [(recording, start) for recording in chosen for start in self._starts(recording.count)]
+        names = [f"{r.path}{f' at {start / self.rate:.3f} s' if self.windows else ''}" for r, start in places]
+        label = torch.tensor([classes.index(r.label) for r, _ in places]) if classes else None
+        if self.stream:
+            read = partial(_read_place, [(r.path, start) for r, start in places], self.rate, self.length)
+            return Streamed(read, torch.arange(len(places)), self.coords(), names, label, classes, note)
+        values = torch.stack([self._clip(r.samples[start:]) for r, start in places if r.samples is not None])
+        return Resident(Batch(self.coords(), values.unsqueeze(-1), label=label), names, note, classes)
 
     def render(self, values: Tensor, resolution: int | None = None) -> Sound:
         return Sound(values.float().cpu(), resolution or self.rate)
@@ -167,10 +179,9 @@ class Audio(Signal):
         """The first `length` samples, with silence after them where there are fewer."""
         return torch.nn.functional.pad(samples[: self.length], (0, max(0, self.length - len(samples))))
 
-    def _cut(self, samples: Tensor) -> dict[int, Tensor]:
-        """The signals of a recording, by where they begin."""
-        starts = window_starts(len(samples), self.length) if self.windows else [0]
-        return {start: self._clip(samples[start:]) for start in starts}
+    def _starts(self, count: int) -> Sequence[int]:
+        """Where the signals of a recording of `count` samples begin."""
+        return window_starts(count, self.length) if self.windows else [0]
 
     def _folder(self) -> tuple[list[Path], dict[Path, Split]]:
         folder = Path(self.data)
@@ -211,11 +222,12 @@ class Audio(Signal):
     def _recordings(self, paths: Sequence[Path]) -> tuple[list[_Recording], str]:
         """What can be used of the files, and a note on what cannot."""
         good, bad = [], []
-        for path, samples in zip(paths, _read_all(tuple(paths), self.rate), strict=True):
+        for path, found in zip(paths, _read_all(tuple(paths), self.rate, self.stream), strict=True):
             try:
-                if isinstance(samples, SignalError):
-                    raise samples
-                good.append(_Recording(path, samples, self._parts(path)))
+                if isinstance(found, SignalError):
+                    raise found
+                count, samples = found
+                good.append(_Recording(path, count, samples, self._parts(path)))
             except SignalError as error:
                 bad.append(str(error))
         if bad and not self.skip_bad:
@@ -279,7 +291,8 @@ class Audio(Signal):
 @dataclass(frozen=True)
 class _Recording:
     path: Path
-    samples: Tensor  # (T,) at the training rate
+    count: int  # T, samples at the training rate
+    samples: Tensor | None  # (T,), None where they are read when needed
     parts: Mapping[str, str]
 
     @property
@@ -289,16 +302,24 @@ class _Recording:
 
 
 @lru_cache(maxsize=1)  # the three splits come from one reading
-def _read_all(paths: tuple[Path, ...], rate: int) -> list[Tensor | SignalError]:
-    """Samples of each file, or why there are none."""
+def _read_all(paths: tuple[Path, ...], rate: int, stream: bool) -> list[tuple[int, Tensor | None] | SignalError]:
+    """The number of samples of each file and, unless they are streamed, those; or why there are none."""
 
-    def read(path: Path) -> Tensor | SignalError:
+    def read(path: Path) -> tuple[int, Tensor | None] | SignalError:
         try:
-            return read_audio(path, rate)
+            if stream:
+                return resampled_length(path, rate), None
+            samples = read_audio(path, rate)
+            return len(samples), samples
         except SignalError as error:
             return error
 
     return [read(path) for path in paths]
+
+
+def _read_place(places: Sequence[tuple[Path, int]], rate: int, length: int, number: int) -> Tensor:
+    """Values (length, 1) of the signal with a number."""
+    return read_stretch(*places[number], length, rate).unsqueeze(-1)
 
 
 @dataclass(frozen=True)

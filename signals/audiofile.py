@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["SUFFIXES", "AudioFile", "AudioSink", "read_audio", "write_audio"]
+__all__ = ["SUFFIXES", "AudioFile", "AudioSink", "read_audio", "read_stretch", "resampled_length", "write_audio"]
 
+import math
 import struct
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from gonkit.tiles import Sink, Whole
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
 BLOCK = 1 << 18  # frames copied at a time
+REACH = 8  # samples of the lower rate that resampling looks to either side; its window is 6 wide
 
 
 def read_audio(path: Path, rate: int) -> Tensor:
@@ -33,6 +35,37 @@ def read_audio(path: Path, rate: int) -> Tensor:
         raise SignalError(f"{path}: all {len(samples)} samples are zero: a silent recording has nothing to learn from")
     mono: Tensor = samples if file.resolution == rate else resample(samples, file.resolution, rate)
     return mono
+
+
+def resampled_length(path: Path, rate: int) -> int:
+    """How many samples `read_audio` would give, by the file's header.
+
+    Raises:
+        SignalError: unreadable, cut short by what the header says, or empty.
+    """
+    file = AudioFile(path)
+    return -(-file.shape[0] * rate // file.resolution)
+
+
+def read_stretch(path: Path, start: int, count: int, rate: int) -> Tensor:
+    """Samples `start` to `start + count` of `read_audio(path, rate)`, and silence after its end; reads no more of it.
+
+    Raises:
+        SignalError: unreadable, cut short, or with samples that are not finite.
+    """
+    from torchaudio.functional import resample
+
+    file = AudioFile(path)
+    common = math.gcd(file.resolution, rate)
+    native, made = file.resolution // common, rate // common  # so many frames take the time of so many samples
+    around = -(-REACH // min(native, made))  # such times
+    first = max(0, start // made - around)
+    last = min(file.shape[0], (-(-(start + count) // made) + around) * native)
+    file.skip(first * native)
+    samples = file.read(max(0, last - first * native))[..., 0].mean(0)
+    mono = samples if native == made else resample(samples, file.resolution, rate)
+    part = mono[start - first * made :][:count]
+    return torch.nn.functional.pad(part, (0, count - len(part)))
 
 
 class AudioFile(Whole):
@@ -61,6 +94,10 @@ class AudioFile(Whole):
         if not self.file.frames:
             raise SignalError(f"{path}: holds no samples")
         self.done = 0
+
+    def skip(self, count: int) -> None:
+        """Goes on from `count` frames further."""
+        self.done = self.file.seek(self.done + count)
 
     def read(self, count: int) -> Tensor:
         samples = torch.from_numpy(self.file.read(count, dtype="float32", always_2d=True))

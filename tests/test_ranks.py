@@ -108,9 +108,29 @@ def test_a_run_of_two_is_that_of_one_and_goes_on_alone(recipe: Write, tmp_path: 
     assert (two / "model.safetensors").exists()
 
 
-def test_a_lost_process_ends_the_job_resumably(recipe: Write, tmp_path: Path) -> None:
-    path, out = recipe(("steps = 12", "steps = 4000")), tmp_path / "run"
-    command = torchrun("-m", "gonkit.run", path, "--out", out, "--quiet")
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_run_goes_on_with_another_number_of_processes(recipe: Write, tmp_path: Path, before: int) -> None:
+    steady = ("steps = 12", "steps = 12\nfloor = 1.0")  # a rate that does not depend on how many steps there will be
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run([str(recipe(steady)), "--out", str(whole), "--quiet"]) == 0
+    half = recipe((steady[0], steady[1].replace("12", "6")), name="half.toml")
+
+    def train(processes: int, *arguments: str | Path) -> None:
+        module = ["-m", "gonkit.run", *arguments, "--quiet"]
+        command = torchrun(*module) if processes == 2 else [sys.executable, *map(str, module)]
+        subprocess.run(command, check=True, env=ENVIRONMENT)
+
+    train(before, half, "--out", parts)
+    (parts / "recipe.toml").write_text((parts / "recipe.toml").read_text().replace("steps = 6", "steps = 12"))
+    train(3 - before, "--resume", parts)
+    one, other = (load_file(folder / "checkpoint.safetensors") for folder in (whole, parts))
+    for key in one:
+        torch.testing.assert_close(one[key], other[key], rtol=1e-4, atol=1e-6)
+
+
+def lose_one(path: Path, out: Path, *more: str) -> tuple[int, str]:
+    """Kills one of two processes of a run once it has a checkpoint; returns the job's exit code and what it said."""
+    command = torchrun("-m", "gonkit.run", path, "--out", out, "--quiet", more=more)
     job = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
     checkpoint = out / "checkpoint.safetensors"
     deadline = time.monotonic() + 120
@@ -119,7 +139,22 @@ def test_a_lost_process_ends_the_job_resumably(recipe: Write, tmp_path: Path) ->
     workers = subprocess.run(["pgrep", "-P", str(job.pid)], capture_output=True, text=True, check=True).stdout.split()
     os.kill(int(workers[-1]), signal.SIGKILL)
     _, said = job.communicate(timeout=120)
-    assert job.returncode != 0
+    return job.returncode, said
+
+
+def test_a_job_that_may_restart_goes_on_by_itself(recipe: Write, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    code, said = lose_one(recipe(("steps = 12", "steps = 400")), out, "--max-restarts", "1")
+    assert code == 0, said
+    steps = [int(line["step"]) for line in read_metrics(out) if "train/loss" in line]
+    assert steps == [step for step in range(1, 401) if step % 2 == 0 or step % 5 == 0]  # none lost, none twice
+    assert (out / "model.safetensors").exists()
+
+
+def test_a_lost_process_ends_the_job_resumably(recipe: Write, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    code, said = lose_one(recipe(("steps = 12", "steps = 4000")), out)
+    assert code != 0
     assert f"go on with: python -m gonkit.run --resume {out}" in said
     text = (out / "recipe.toml").read_text()
     last = int(read_metrics(out)[-1]["step"])

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from gonkit import choices
-from gonkit.choices import settled, step_megabytes
+from gonkit.choices import settled
 from gonkit.gon import GON
 from gonkit.losses import MSE
 from gonkit.recipe import Recipe, parse_recipe
+from gonkit.rehearsal import rehearse
 from gonkit.signal import Batch
 from gonkit.siren import Siren
 
@@ -99,6 +100,6 @@ def test_auto_holds_less_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) 
     chosen, why = settled(recipe("batch = 16"), one, one, CPU)
     assert isinstance(chosen.train.rows, int)
     assert 0 < chosen.train.rows < 16 << 18
-    assert step_megabytes(chosen, one, one) < 2200
+    assert rehearse(chosen, one, one, CPU).megabytes < 2200
     assert "would take" in why["train.rows"]
     assert chosen.train.compile is False

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy
 import pytest
+import soundfile
 import torch
 from PIL import Image as pillow
 from safetensors.torch import load_file
@@ -19,6 +20,8 @@ from gonkit.ranks import Ranks
 from gonkit.run import main as run
 from gonkit.signal import SignalError
 from gonkit.streaming import Rows, Streamed
+from signals.audio import Audio
+from signals.audiofile import read_audio, read_stretch, resampled_length
 from signals.image import Image
 
 Write = Callable[..., Path]
@@ -55,6 +58,50 @@ def test_a_streamed_folder_is_the_folder(folder: Path) -> None:
     assert torch.equal(one.label, other.label)  # type: ignore[arg-type]
     assert streamed.names(index) == resident.names(index)
     assert streamed.classes == resident.classes == ("even", "odd")
+
+
+@pytest.mark.parametrize(("rate", "wanted"), [(8000, 8000), (44100, 8000), (8000, 11025)])
+def test_a_stretch_of_a_recording_is_that_part_of_it(tmp_path: Path, rate: int, wanted: int) -> None:
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, numpy.random.default_rng(0).uniform(-0.5, 0.5, (rate, 2)), rate)
+    whole = read_audio(path, wanted)
+    assert resampled_length(path, wanted) == len(whole)
+    for start, count in ((0, 300), (1234, 500), (len(whole) - 100, 100), (len(whole) - 100, 400)):
+        expected = torch.nn.functional.pad(whole[start : start + count], (0, max(0, start + count - len(whole))))
+        assert torch.allclose(read_stretch(path, start, count, wanted), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_streamed_recordings_are_the_recordings(tmp_path: Path, windows: bool) -> None:
+    generator = numpy.random.default_rng(0)
+    for number in range(12):
+        place = tmp_path / "sounds" / ("high" if number % 2 == 0 else "low") / f"{number}.wav"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place, generator.uniform(-0.5, 0.5, 200 + 150 * number), 16000)
+    settings = {"data": str(tmp_path / "sounds"), "rate": 8000, "length": 256, "windows": windows}
+    for split in ("train", "test"):
+        resident, streamed = (Audio(**settings, stream=stream).dataset(split) for stream in (False, True))  # type: ignore[arg-type]
+        assert streamed.streamed
+        index = torch.arange(len(resident))
+        assert streamed.names(index) == resident.names(index)
+        assert torch.allclose(streamed.batch(index).values, resident.batch(index).values, atol=1e-6)
+        assert torch.equal(streamed.labels(), resident.labels())  # type: ignore[arg-type]
+
+
+def test_what_streams_is_checked_too(tmp_path: Path) -> None:
+    for number in range(4):
+        soundfile.write(tmp_path / f"{number}.wav", numpy.full(500, 0.1 * number + 0.1), 8000)
+    (tmp_path / "4.wav").write_bytes((tmp_path / "0.wav").read_bytes()[:600])
+    sounds = Audio(data=str(tmp_path), length=256, stream=True)
+    with pytest.raises(SignalError, match=r"4\.wav: cut short"):
+        sounds.dataset("train")
+    (tmp_path / "4.wav").unlink()
+    soundfile.write(tmp_path / "5.wav", numpy.full(500, numpy.nan), 8000, subtype="FLOAT")
+    splits = [sounds.dataset(split) for split in ("train", "val", "test")]
+    everything = torch.arange(5)
+    (part,) = [part for part in splits if str(tmp_path / "5.wav") in part.names(everything[: len(part)])]
+    with pytest.raises(SignalError, match=r"5\.wav: .* not finite"):
+        part.batch(everything[: len(part)])
 
 
 def test_workers_fetch_what_one_process_would(folder: Path) -> None:
