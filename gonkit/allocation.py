@@ -13,7 +13,7 @@ from typing import Literal
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4  # mallopt's parameters, from malloc.h of the GNU C library
 USUAL = {TRIM_THRESHOLD: 64 << 20, MMAP_THRESHOLD: 32 << 20, MMAP_MAX: 65_536}  # where its own adaptation ends
 KEPT = USUAL | {TRIM_THRESHOLD: -1, MMAP_MAX: 0}
-RETURNED = USUAL | {MMAP_THRESHOLD: 1 << 20}
+RETURNED = USUAL | {MMAP_THRESHOLD: 128 << 10}
 
 
 @contextmanager

@@ -19,6 +19,7 @@ __all__ = [
 
 import math
 import multiprocessing
+import os
 import statistics
 import sys
 import time
@@ -345,15 +346,17 @@ def _peak_of(step: Run, device: torch.device) -> float:
         before = torch.cuda.memory_allocated(device)
         step()
         return (torch.cuda.max_memory_allocated(device) - before) / 2**20
-    held = _resident_peak()
+    held = _resident(anew=True)
     step()
-    return (_resident_peak() - held) / 2**10
+    return (_resident() - held) / 2**10
 
 
-def _resident_peak() -> float:
-    """The most memory that this process ever held, in KiB."""
-    status = Path("/proc/self/status")
+def _resident(anew: bool = False) -> float:
+    """The most memory that this process ever held, in KiB; `anew` forgets what was before, where the system can."""
+    status, forget = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if status.exists():  # Linux, where getrusage's figure begins with the parent's
+        if anew and os.access(forget, os.W_OK):
+            forget.write_text("5")
         return float(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
     import resource
 
