@@ -20,9 +20,11 @@ from gonkit.model import build
 from gonkit.recipe import Recipe
 from gonkit.signal import Batch, Prediction
 
+COMPILED = 0.8  # of an eager step's memory: between 0.72 and 0.83 where it was measured (docs/performance.md)
+
 
 class Rehearsed(NamedTuple):
-    """Of one eager training step.
+    """Of one training step.
 
     Attributes:
         operations: multiplications and additions of its matrix products.
@@ -40,7 +42,8 @@ def rehearse(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device, 
     tensors without data; losses that differentiate the field do so in their simplest form.
 
     Args:
-        recipe: with `train.rows` and `train.precision`; "auto" counts as all of them, and as fp32.
+        recipe: with `train.rows`, `train.precision` and `train.compile`; "auto" counts as all of them, as fp32 and as
+            not compiled.
         given: a signal or more as latents are inferred from; only shapes are read.
         wanted: those as predicted.
         device: that the step is to run on.
@@ -59,7 +62,8 @@ def rehearse(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device, 
             with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
                 prediction = gon(observed, target, again=objective.reads("observed"), rows=rows or None)
             _stand_in(prediction, target, objective.slopes).backward()
-    return Rehearsed(kept.operations, kept.peak / 2**20)
+    share = COMPILED if settings.compile is True else 1.0
+    return Rehearsed(kept.operations, share * kept.peak / 2**20)
 
 
 def _alike(batch: Batch, size: int, points: int | None) -> Batch:
