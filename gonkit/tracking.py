@@ -114,7 +114,7 @@ class Tracker:
     def objects(self, step: int, name: str, rows: Sequence[Sequence[Any]], titles: Sequence[str] | None = None) -> None:
         """Natural objects as a contact sheet, and as the signal type shows them itself."""
         self.picture(step, name, contact_sheet([[self.signal.picture(thing) for thing in row] for row in rows], titles))
-        for title, row in zip(titles or [name] * len(rows), rows, strict=True):
+        for title, row in zip(titles or map(str, range(1, len(rows) + 1)), rows, strict=True):
             self.signal.log(self.writer, f"{name}/{title}", row[0], step)
 
     def histograms(self, step: int, latent: Tensor) -> None:
