@@ -38,6 +38,7 @@ from gonkit.losses import MSE, Objective
 from gonkit.model import Model, build
 from gonkit.ranks import Ranks
 from gonkit.recipe import Recipe
+from gonkit.rehearsal import Ledger
 from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
 from gonkit.step import Step
@@ -130,6 +131,13 @@ def bench_step(shapes: Shapes, rounds: int, device: torch.device) -> Figures:
     for name in ("shared", "compiled", "compiled_bf16"):
         seconds = figures[f"{name}_s"]
         figures[f"literal_over_{name}"] = literal / seconds if literal and seconds else None
+    with Ledger() as counted:
+        steps["shared"]()
+    figures["step_gflop"] = counted.operations / 1e9
+    for name, kind in (("compiled", torch.float32), ("compiled_bf16", torch.bfloat16)):
+        rate, seconds = _product_rate(shapes, kind, rounds, device), figures[f"{name}_s"]
+        figures[f"{name}_products_gflops"] = rate / 1e9
+        figures[f"{name}_of_products"] = counted.operations / seconds / rate if seconds else None
     shared, outer = figures["shared_s"], figures["outer_s"]
     figures["shared_over_outer"] = shared / outer if shared and outer else None
     for name in ("literal", "shared", "outer"):
@@ -137,6 +145,14 @@ def bench_step(shapes: Shapes, rounds: int, device: torch.device) -> Figures:
     literal_peak, shared_peak = figures["literal_peak_mb"], figures["shared_peak_mb"]
     figures["shared_over_literal_peak"] = shared_peak / literal_peak if shared_peak and literal_peak else None
     return figures
+
+
+def _product_rate(shapes: Shapes, kind: torch.dtype, rounds: int, device: torch.device) -> float:
+    """Multiplications and additions a second of a layer's product for all rows of a step, into memory that is there."""
+    rows = torch.rand(shapes.batch * shapes.points, shapes.width, device=device).to(kind)
+    weight, out = torch.rand(shapes.width, shapes.width, device=device).to(kind), torch.empty_like(rows)
+    times = _take_turns({"product": lambda: torch.mm(rows, weight, out=out)}, rounds, device)["product"]
+    return 2 * rows.numel() * shapes.width / statistics.median(times)
 
 
 def bench_encode(shapes: Shapes, rounds: int, device: torch.device, signals: int) -> Figures:
@@ -225,13 +241,18 @@ GONKIT = ("gonkit", "compiled", "compiled bf16")
 def bench_table(rounds: int, device: torch.device) -> str:
     """`bench_step` for each of `WORK`, as Markdown; on a GPU also batches from 16 to 4,096, and what is encoded."""
     rows = [["work", "literal, s", "and kept, s", *GONKIT, "outer alone, s", "peak of literal's"]]
+    floors = [["work", "GFLOP a step", "GFLOP/s", "compiled, of that", "GFLOP/s, bf16", "compiled bf16, of that"]]
     for name, shapes in WORK.items():
         found = bench_step(shapes, rounds, device)
         ratios = [_times(found[f"literal_over_{kind}"]) for kind in ("shared", "compiled", "compiled_bf16")]
         peak = found["shared_over_literal_peak"]
         seconds = [_seconds(found, kind) for kind in ("literal", "kept_literal", "outer")]
         rows.append([name, *seconds[:2], *ratios, seconds[2], f"{peak or 0:.2f}"])
-    parts = [_markdown(rows)]
+        numbers = [found["step_gflop"]]
+        for kind in ("compiled", "compiled_bf16"):
+            numbers += [found[f"{kind}_products_gflops"], 100 * (found[f"{kind}_of_products"] or math.nan)]
+        floors.append([name, *(f"{n:.0f}{' %' if i in (2, 4) else ''}" for i, n in enumerate(numbers))])
+    parts = [_markdown(rows), _markdown(floors)]
     if device.type == "cuda":
         rows = [["B", "gonkit, ms a step", "compiled bf16, ms a step"]]
         for size in (16, 64, 256, 1024, 4096):
