@@ -370,6 +370,27 @@ def split_indices(count: int, split: Split, shares: tuple[float, float] = (0.1, 
     return parts[split].sort().values
 
 
+def note_bad(bad: Sequence[str], total: int, what: str, skip: bool) -> str:
+    """What to say of files that were left out, empty where all are good.
+
+    Args:
+        bad: what is wrong with each of those that cannot be used.
+        total: how many files there were.
+        what: they are, in the plural.
+        skip: whether the user asked to go on without them.
+
+    Raises:
+        SignalError: bad ones and no such wish; it lists up to ten.
+    """
+    if bad and not skip:
+        listed = "\n  ".join([*bad[:10], *([f"and {len(bad) - 10} more"] if len(bad) > 10 else [])])
+        raise SignalError(
+            f"{len(bad)} of {total} {what} cannot be used; --skip-bad (signal.skip_bad = true) goes on without them"
+            f"\n  {listed}"
+        )
+    return f"{len(bad)} of {total} {what} could not be used and were left out" if bad else ""
+
+
 class Settings(BaseModel):
     """Frozen, strict, finite: the base of everything that a recipe can say."""
 

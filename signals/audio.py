@@ -29,6 +29,7 @@ from gonkit.signal import (
     SignalError,
     SignalSet,
     Split,
+    note_bad,
     split_indices,
 )
 from gonkit.streaming import Streamed
@@ -230,13 +231,7 @@ class Audio(Signal):
                 good.append(_Recording(path, count, samples, self._parts(path)))
             except SignalError as error:
                 bad.append(str(error))
-        if bad and not self.skip_bad:
-            listed = "\n  ".join(bad[:10] + ([f"and {len(bad) - 10} more"] if len(bad) > 10 else []))
-            raise SignalError(
-                f"{len(bad)} of {len(paths)} recordings cannot be used; --skip-bad (signal.skip_bad = true) goes on "
-                f"without them\n  {listed}"
-            )
-        return good, f"{len(bad)} of {len(paths)} recordings could not be used and were left out" if bad else ""
+        return good, note_bad(bad, len(paths), "recordings", self.skip_bad)
 
     def _split(self, recordings: Sequence[_Recording], split: Split, fixed: Mapping[Path, Split]) -> list[int]:
         """Which recordings belong to a split."""

@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 
 from gonkit.metrics import ssim
-from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, SignalSet, Split, split_indices
+from gonkit.signal import Batch, Resident, Sample, Signal, SignalError, SignalSet, Split, note_bad, split_indices
 from gonkit.streaming import Rows, Streamed
 from gonkit.tiles import Whole
 
@@ -175,12 +175,7 @@ class Image(Signal):
         if not paths:
             raise SignalError(f"{folder}: no pictures in it or below ({', '.join(sorted(SUFFIXES))})")
         good, pictures, bad = _read_all(self, tuple(paths))
-        if bad and not self.skip_bad:
-            listed = "\n  ".join(bad[:10] + ([f"and {len(bad) - 10} more"] if len(bad) > 10 else []))
-            raise SignalError(
-                f"{len(bad)} of {len(paths)} pictures cannot be read; --skip-bad (signal.skip_bad = true) goes on "
-                f"without them\n  {listed}"
-            )
+        note = note_bad(bad, len(paths), "pictures", self.skip_bad)
         try:
             index = split_indices(len(good), split).tolist()
         except SignalError as error:
@@ -188,7 +183,6 @@ class Image(Signal):
         classes = self._classes(folder, good)
         labels = torch.tensor([classes.index(good[i].relative_to(folder).parts[0]) for i in index]) if classes else None
         names = [str(path.relative_to(folder)) for path in good]
-        note = f"{len(bad)} of {len(paths)} pictures could not be read and were left out" if bad else ""
         if self.stream:
             read = partial(_read_one, self, good)
             return Streamed(read, torch.tensor(index), self.coords(), names, labels, classes, note)

@@ -30,6 +30,7 @@ from gonkit.signal import (
     SignalError,
     SignalSet,
     Split,
+    note_bad,
     split_indices,
 )
 from signals import solids
@@ -112,12 +113,7 @@ class Shape(Signal):
         """
         sources = self._sources()
         found = prepare(sources, Path(self.cache), self._title(), points=self.points, repair=self.repair, quiet=quiet)
-        if not found.names or (found.bad and not self.skip_bad):
-            listed = "\n  ".join(found.bad[:10] + ([f"and {len(found.bad) - 10} more"] if len(found.bad) > 10 else []))
-            raise SignalError(
-                f"{len(found.bad)} of {len(sources)} meshes cannot be used; --skip-bad (signal.skip_bad = true) goes "
-                f"on without them\n  {listed}"
-            )
+        note_bad(found.bad, len(sources), "meshes", self.skip_bad and bool(found.names))
         return found
 
     def made(self, decode: Decode, count: int, resolution: int | None = None) -> list[Surface]:
@@ -343,8 +339,8 @@ class Stored(SignalSet):
 
     @property
     def note(self) -> str:
-        bad = len(self.prepared.bad)
-        return f"{bad} meshes could not be used and were left out" if bad else ""
+        prepared = self.prepared
+        return note_bad(prepared.bad, len(prepared.names) + len(prepared.bad), "meshes", skip=True)
 
     def originals(self, index: Tensor, signal: Signal) -> list[Surface]:
         return [surface_of(self._mesh(int(i))) for i in index]

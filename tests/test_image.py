@@ -122,7 +122,7 @@ def test_corrupt_pictures_are_named_or_skipped_and_counted(
     assert "--skip-bad" in said
     assert not (tmp_path / "run").exists()
     assert main([str(recipe), "--out", str(tmp_path / "run"), "--quiet", "--skip-bad"]) == 0
-    assert "2 of 12 pictures could not be read" in capsys.readouterr().out
+    assert "2 of 12 pictures could not be used" in capsys.readouterr().out
     assert "2 of 12 pictures" in (tmp_path / "run" / "report.html").read_text()
 
 

@@ -151,7 +151,7 @@ def test_what_is_wrong_with_a_file_is_said(rows: Path, folder: Path, tmp_path: P
     with pytest.raises(SignalError, match=r"must be \(N, H, W\) .* of eight bits"):
         Image(data=str(tmp_path / "floats.h5")).dataset("train")
     (folder / "even" / "99.png").write_bytes(b"no picture")
-    with pytest.raises(SignalError, match=r"1 of 31 pictures cannot be read"):
+    with pytest.raises(SignalError, match=r"1 of 31 pictures cannot be used"):
         Image(data=str(folder), stream=True).dataset("train")
     bad = Streamed(lambda number: torch.full((4, 1), float("nan")), torch.arange(3), torch.zeros(4, 2))
     with pytest.raises(SignalError, match="signal 1: values that are not finite"):
