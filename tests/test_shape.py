@@ -109,7 +109,7 @@ def test_bad_meshes_are_named_and_left_out_when_asked(folder: Path, tmp_path: Pa
         assert any(reason in line for reason in reasons.split("|")), line
     sets = [Occupancy(**settings, skip_bad=True).dataset(split) for split in ("train", "val", "test")]
     assert [len(part) for part in sets] == [4, 1, 1]
-    assert sets[0].note == "6 meshes could not be used and were left out"
+    assert sets[0].note == "6 of 12 meshes could not be used and were left out"
     with pytest.raises(SignalError, match="no meshes in it"):
         Occupancy(data=str(tmp_path / "cache"), cache=str(tmp_path)).dataset("train")
     with pytest.raises(SignalError, match=r"no such folder; signal.data must be"):
