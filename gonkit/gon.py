@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["GON", "Chance"]
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -143,8 +144,16 @@ class GON(nn.Module):
         """The field that latents are inferred through."""
         return self.field if self.inner_field is None else self.inner_field
 
-    def infer(self, batch: Batch, about_zero: Linearisation | None = None) -> Tensor:
-        """The origin's step (B, K) for a batch in network units: its latents, or what a posterior is made of."""
+    def infer(
+        self,
+        batch: Batch,
+        about_zero: Linearisation | None = None,
+        slope_at: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """The origin's step (B, K) for a batch in network units: its latents, or what a posterior is made of.
+
+        See `gonkit.origin.infer_latent`.
+        """
         return infer_latent(
             self.origin_field,
             self.inner,
@@ -154,6 +163,7 @@ class GON(nn.Module):
             origin=self.origin,
             threshold=self.threshold,
             about_zero=about_zero,
+            slope_at=slope_at,
         )
 
     @torch.no_grad()

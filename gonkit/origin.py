@@ -5,7 +5,16 @@ Bond-Taylor & Willcocks, Gradient Origin Networks, arXiv 2007.02798.
 
 from __future__ import annotations
 
-__all__ = ["Linearisation", "Origin", "infer_latent", "linearise", "shrink"]
+__all__ = [
+    "Linearisation",
+    "Origin",
+    "cost_of",
+    "gradient_of",
+    "infer_latent",
+    "linearise",
+    "pulled",
+    "shrink",
+]
 
 from collections.abc import Callable
 from functools import partial
@@ -43,6 +52,7 @@ def infer_latent(
     origin: Origin = "gradient",
     threshold: float = 0.5,
     about_zero: Linearisation | None = None,
+    slope_at: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """The inner step of Eq. 1: z = −η ∇_{z₀} ∫ L_inner(Φx(c), F(c ⊕ z₀)) dc at z₀ = 0.
 
@@ -74,6 +84,8 @@ def infer_latent(
         origin: which step.
         threshold: τ of `shrink`, for the sparse origin.
         about_zero: `linearise(field, coords)` of earlier, where the field has not changed since.
+        slope_at: how ∇L (B, K) at a latent (B, K) is found where nothing is shared; None for by one backward pass
+            through all points. Not for the damped origin.
 
     Returns:
         (B, K).
@@ -95,17 +107,20 @@ def infer_latent(
                     else:
                         about = linearise(field, batch.coords, latent, batch.source)
                 values = about.values.expand(len(batch), -1, -1)
-                cost = partial(_cost, loss, batch, latent)
-                residual = _gradient(cost, values, differentiable)  # (B, P, C)
+                cost = partial(cost_of, loss, batch, latent)
+                residual = gradient_of(cost, values, differentiable)  # (B, P, C)
                 slope = torch.einsum("bpc,bpck->bk", residual, about.jacobian)
+            elif slope_at is not None:
+                with torch.autocast(kind, enabled=reduced):
+                    slope = slope_at(latent)
             else:
 
                 def cost_at(latent: Tensor) -> Tensor:
                     with torch.autocast(kind, enabled=reduced):
                         values = field(batch.coords, latent, batch.source)
-                    return _cost(loss, batch, latent, values.to(latent.dtype))
+                    return cost_of(loss, batch, latent, values.to(latent.dtype))
 
-                slope = _gradient(cost_at, latent, differentiable)
+                slope = gradient_of(cost_at, latent, differentiable)
             if damped:
                 latent = latent - _solve(_hessian(loss, about, batch), slope + latent / step, 1 / step)
             else:
@@ -154,24 +169,24 @@ def linearise(
         values: Tensor = field(where, each, known)
         return values.squeeze(1).to(each.dtype)  # (b·P, C)
 
-    values, slope_of = _pulled(values_at, each, differentiable)
+    values, slope_of = pulled(values_at, each, differentiable)
     rows = [slope_of(channel) for channel in torch.eye(field.channels, device=values.device).to(values)]
     about = Linearisation(*(t.unflatten(0, (count, points)) for t in (values, torch.stack(rows, 1))))
     return about if differentiable else Linearisation(*(t.detach() for t in about))
 
 
-def _cost(loss: Loss, batch: Batch, latent: Tensor, values: Tensor) -> Tensor:
+def cost_of(loss: Loss, batch: Batch, latent: Tensor, values: Tensor) -> Tensor:
     """The inner loss, summed over signals."""
     return loss(Prediction(values, latent), batch).sum()
 
 
-def _gradient(function: Callable[[Tensor], Tensor], at: Tensor, create_graph: bool) -> Tensor:
+def gradient_of(function: Callable[[Tensor], Tensor], at: Tensor, create_graph: bool) -> Tensor:
     """Of a function with one number, at a place."""
-    value, slope_of = _pulled(function, at, create_graph)
+    value, slope_of = pulled(function, at, create_graph)
     return slope_of(torch.ones_like(value))
 
 
-def _pulled(
+def pulled(
     function: Callable[[Tensor], Tensor], at: Tensor, create_graph: bool
 ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """A function's value at a place, and what takes a direction v of values, of all rows alike, to vᵀ∂value/∂place."""

@@ -12,7 +12,7 @@ from gonkit.choices import settled
 from gonkit.gon import GON
 from gonkit.losses import MSE
 from gonkit.recipe import Recipe, parse_recipe
-from gonkit.rehearsal import rehearse
+from gonkit.rehearsal import Ledger, rehearse
 from gonkit.signal import Batch
 from gonkit.siren import Siren
 
@@ -48,23 +48,18 @@ def test_gradients_do_not_depend_on_what_is_held(kind: str, origin: str, steps: 
         torch.testing.assert_close(whole, again, rtol=1e-10, atol=1e-13)
 
 
-def test_held_memory_does_not_grow_with_the_points() -> None:
+@pytest.mark.parametrize(("own", "steps"), [(False, 1), (False, 2), (True, 1), (True, 2)])
+def test_held_memory_does_not_grow_with_the_points(own: bool, steps: int) -> None:
     torch.manual_seed(0)
-    gon = GON(Siren(2, 1, 4, width=128, layers=3), MSE(), step=3.0)
+    gon = GON(Siren(2, 1, 4, width=128, layers=3), MSE(), step=3.0, steps=steps)
 
     def held(points: int, rows: int | None) -> int:
         """Bytes that a forward pass leaves to the backward one."""
-        signals = Batch(torch.rand(points, 2), torch.rand(4, points, 1))
-        kept: dict[int, int] = {}
-
-        def note(tensor: torch.Tensor) -> torch.Tensor:
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        signals = Batch(torch.rand(*([4] if own else []), points, 2), torch.rand(4, points, 1))
+        with Ledger() as kept:
             prediction = gon(signals, rows=rows)
-        del prediction
-        return sum(kept.values())
+        assert prediction.latent.requires_grad
+        return kept.now
 
     assert held(4000, None) > 3.5 * held(1000, None)
     assert held(4000, 500) < 0.1 * held(4000, None)
