@@ -46,7 +46,7 @@ def assess(
         seed: of the samples.
 
     Returns:
-        `samples`: how many. In the judge's features: `gonkit_frechet`, the distance of samples from test signals, with
+        `samples`: how many. `log_likelihood`: mean of the prior's at test signals' latents, in nats. In the judge's features: `gonkit_frechet`, the distance of samples from test signals, with
         `_floor` that of training signals, `_reconstructions` that of test signals encoded and decoded, `_ceiling`
         that of the mean training signal again and again; `precision` and `recall`, with `_floor` those of training
         signals; `diversity`, mean distance between two samples over that between two test signals; `judge`, its hash,
@@ -65,7 +65,7 @@ def assess(
     count = min(count, len(test), len(train))
     drawn = model.prior.sample(count, seed=seed)
     held_out = model.encode(test.batch(test.spread(count)))
-    figures: Findings = {"samples": float(count)}
+    figures: Findings = {"samples": float(count), "log_likelihood": model.prior.log_prob(held_out).mean().item()}
     if judge is not None:
         figures |= _in_features(model, train, test, judge, drawn, held_out)
     known = encode_all(model.gon, train)
