@@ -282,6 +282,7 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
 def _steps(gon: GON, batch: Batch) -> dict[str, Run]:
     """The variants, each a forward and a backward pass."""
     objective = Objective(MSE(), {"mse": (1.0, MSE())})
+    torch.compiler.reset()  # what other sizes compiled counts towards a limit
     compiled = torch.compile(gon.forward, dynamic=False)
     zero = torch.zeros(len(batch), gon.field.latent_dim, device=batch.values.device, requires_grad=True)
 
