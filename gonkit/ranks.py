@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["Lost", "Ranks"]
 
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class Ranks:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         if not distributed.is_initialized():
+            # Optimisers import it; after this it would hold on to the group, whose threads abort the process at its end
+            importlib.import_module("torch._dynamo")
             distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
         return Ranks(distributed.get_rank(), size, again)

@@ -143,4 +143,12 @@ def test_evaluate_samples_says_how_far_they_are(
     assert {one["judge"] for one in found} == {first["judge"]}
     assert first["judge"] == load_judge(tmp_path / "run" / "judge.safetensors").hash()
     for one in found:
-        assert {"precision", "recall", "precision_floor", "recall_floor", "diversity", "nearest_mean", "log_likelihood"} <= one.keys()
+        assert {
+            "precision",
+            "recall",
+            "precision_floor",
+            "recall_floor",
+            "diversity",
+            "nearest_mean",
+            "log_likelihood",
+        } <= one.keys()
