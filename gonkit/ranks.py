@@ -17,6 +17,8 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from gonkit.losses import Objective
 from gonkit.signal import SignalError
@@ -53,7 +55,11 @@ class Ranks:
         if not distributed.is_initialized():
             # Optimisers import it; after this it would hold on to the group, whose threads abort the process at its end
             importlib.import_module("torch._dynamo")
-            distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+            store, rank, size = next(rendezvous("env://"))
+            # One store outlives restarts: without the prefix a process may find where one that is gone was listening
+            store = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
         again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
         return Ranks(distributed.get_rank(), size, again)
 
