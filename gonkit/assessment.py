@@ -49,12 +49,11 @@ def assess(
         `samples`: how many. `log_likelihood`: mean of the prior's at test signals' latents, in nats. In the judge's
         features: `gonkit_frechet`, the distance of samples from test signals, with `_floor` that of training signals,
         `_reconstructions` that of test signals encoded and decoded, `_ceiling` that of the mean training signal again
-        and again; `precision` and `recall`, with `_floor` those of training
-        signals; `diversity`, mean distance between two samples over that between two test signals; `judge`, its hash,
-        and `judge_accuracy` on the test signals. Of values: `nearest_mean`, likeness to the nearest training signal;
-        `near_copies`, the share of samples more like a training signal than all but 1 % of reconstructed test
-        signals are. Of objects compared as sets of points: `mmd` and `coverage`, with `_floor` those of training
-        objects.
+        and again; `precision` and `recall`, with `_floor` those of training signals; `diversity`, mean distance
+        between two samples over that between two test signals; `judge`, its hash, and `judge_accuracy` on the test
+        signals. Of values: `nearest_mean`, likeness to the nearest training signal; `near_copies`, the share of samples
+        more like a training signal than all but 1 % of reconstructed test signals are. Of objects compared as sets of
+        points: `mmd` and `coverage`, with `_floor` those of training objects.
 
     Raises:
         SignalError: a model that draws no signals.

@@ -235,12 +235,10 @@ def bench_data(recipe: Recipe, rounds: int, device: torch.device) -> Figures:
     return {"fetched_per_s": fetched, "needed_per_s": needed, "fetched_over_needed": fetched / needed}
 
 
-GONKIT = ("gonkit", "compiled", "compiled bf16")
-
-
 def bench_table(rounds: int, device: torch.device) -> str:
     """`bench_step` for each of `WORK`, as Markdown; on a GPU also batches from 16 to 4,096, and what is encoded."""
-    rows = [["work", "literal, s", "and kept, s", *GONKIT, "outer alone, s", "peak of literal's"]]
+    ratios_of = ("gonkit", "compiled", "compiled bf16")
+    rows = [["work", "literal, s", "kept, s", *ratios_of, "outer alone, s", "peak of literal's"]]
     floors = [["work", "GFLOP a step", "GFLOP/s", "compiled, of that", "GFLOP/s, bf16", "compiled bf16, of that"]]
     for name, shapes in WORK.items():
         found = bench_step(shapes, rounds, device)

@@ -6,6 +6,7 @@ __all__ = ["settled"]
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,17 @@ def settled(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device) -
     chosen: dict[str, Any] = {}
     reasons: dict[str, str] = {}
 
+    @cache
     def rehearsed(rows: int) -> Rehearsed:
         some = recipe.model_copy(update={"train": train.model_copy(update={"rows": rows})})
         return rehearse(some, given, wanted, device)
 
-    whole = rehearsed(0) if "auto" in (train.rows, train.compile) else None
     limit, compiled = train.rows, train.compile
-    if limit == "auto" and whole is not None:
-        limit, reasons["train.rows"] = _rows(whole, rehearsed, device)
+    if limit == "auto":
+        limit, reasons["train.rows"] = _rows(rehearsed, device)
         chosen["rows"] = limit
-    if compiled == "auto" and whole is not None:
-        compiled, reasons["train.compile"] = _compile(recipe, whole, device, bool(limit))
+    if compiled == "auto":
+        compiled, reasons["train.compile"] = _compile(recipe, rehearsed, device, bool(limit))
         chosen["compile"] = compiled
     if train.precision == "auto":
         fast = _fast_bf16(device)
@@ -60,21 +61,23 @@ def settled(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device) -
     return recipe.model_copy(update={"train": train.model_copy(update=chosen)}), said
 
 
-def _rows(whole: Rehearsed, rehearsed: Callable[[int], Rehearsed], device: torch.device) -> tuple[int, str]:
-    needed, free = whole.megabytes, _free_megabytes(device)
+def _rows(rehearsed: Callable[[int], Rehearsed], device: torch.device) -> tuple[int, str]:
+    needed, free = rehearsed(0).megabytes, _free_megabytes(device)
     if needed <= SHARE * free:
         return 0, f"a step takes about {needed:,.0f} of {free:,.0f} MiB"
     limit = max(1, int(SHARE * free / rehearsed(FEWEST).megabytes)) * FEWEST
     return limit, f"a step would take about {needed:,.0f} of {free:,.0f} MiB"
 
 
-def _compile(recipe: Recipe, whole: Rehearsed, device: torch.device, rows: bool) -> tuple[bool, str]:
+def _compile(
+    recipe: Recipe, rehearsed: Callable[[int], Rehearsed], device: torch.device, rows: bool
+) -> tuple[bool, str]:
     if recipe.objective().slopes:
         return False, "a loss differentiates the field"
     if rows:
         return False, "what does not fit is computed again"
     rate = RATES["cuda"] if device.type == "cuda" else RATES["cpu"] * torch.get_num_threads()
-    seconds = whole.operations * recipe.train.steps / rate
+    seconds = rehearsed(0).operations * recipe.train.steps / rate
     if seconds < COMPILING:
         return False, f"about {seconds:.0f} s of work, less than compiling takes"
     if not _compiler():

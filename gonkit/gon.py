@@ -17,7 +17,8 @@ from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
 
 SHARED_AT_ONCE = 1024  # signals on shared coordinates that are encoded together
-POINTS_AT_ONCE = {"cpu": 1 << 12, "cuda": 1 << 16}  # that go through the network together: fastest, by device
+POINTS_AT_ONCE = 1 << 16  # that go through the network together
+POINTS_AT_ONCE_ON_CPU = 1 << 12  # stay in its caches
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ class _Posterior(nn.Module):
 
 
 def _at_once(coords: Tensor) -> int:
-    return POINTS_AT_ONCE.get(coords.device.type, 1 << 16)
+    return POINTS_AT_ONCE_ON_CPU if coords.device.type == "cpu" else POINTS_AT_ONCE
 
 
 def _in_chunks(field: Siren, latent: Tensor, coords: Tensor, source: Tensor | None, chunk: int | None) -> Tensor:

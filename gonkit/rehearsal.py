@@ -15,10 +15,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from gonkit.draws import Draws
+from gonkit.gon import Chance
 from gonkit.losses import MSE
 from gonkit.model import build
 from gonkit.recipe import Recipe
 from gonkit.signal import Batch, Prediction
+from gonkit.step import Drawn, Step
 
 COMPILED = 0.8  # of an eager step's memory: between 0.72 and 0.83 where it was measured (docs/performance.md)
 
@@ -51,16 +54,15 @@ def rehearse(recipe: Recipe, given: Batch, wanted: Batch, device: torch.device, 
     """
     objective, settings = recipe.objective(), recipe.train
     points = settings.points if objective.reads("values") else 0
-    rows = settings.rows if isinstance(settings.rows, int) else 0
     with FakeTensorMode(), device:
         gon = build(recipe, classes=classes)
         gon.inner = MSE()
         observed = _alike(given, settings.batch, recipe.latent.points)
         target = _alike(wanted, settings.batch, points)
+        step = Step(gon, recipe, Draws(settings.seed, settings.batch, settings.batch))
         with Ledger() as kept:
             target = target.sloped() if "coords" in objective.slopes else target
-            with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-                prediction = gon(observed, target, again=objective.reads("observed"), rows=rows or None)
+            prediction = step.prediction(Drawn(observed, target, Chance()))
             _stand_in(prediction, target, objective.slopes).backward()
     share = COMPILED if settings.compile is True else 1.0
     return Rehearsed(kept.operations, share * kept.peak / 2**20)

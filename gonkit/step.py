@@ -1,4 +1,4 @@
-"""One training step up to its loss, a function of its number and its signals; what trains, rehearses and times it."""
+"""One training step up to its loss, a function of its number and its signals: what is trained, rehearsed and timed."""
 
 from __future__ import annotations
 
@@ -59,15 +59,17 @@ class Step:
 
     def loss(self, number: int, drawn: Drawn) -> tuple[Prediction, Tensor, dict[str, Tensor]]:
         """What is predicted, the loss, and its terms."""
-        settings, objective = self.recipe.train, self.objective
         torch.manual_seed(self.draws.seed_of(number))  # for losses that draw
+        prediction = self.prediction(drawn)
+        return prediction, *self.objective(prediction, drawn.target, number)
+
+    def prediction(self, drawn: Drawn) -> Prediction:
+        """Encodes and decodes. "auto" for `train.rows` and `train.precision` counts as all of them, and as fp32."""
+        settings, again = self.recipe.train, self.objective.reads("observed")
         rows = settings.rows if isinstance(settings.rows, int) and settings.rows else None
         kind = drawn.observed.values.device.type
         with torch.autocast(kind, torch.bfloat16, enabled=settings.precision == "bf16"):
-            prediction = self.predict(
-                drawn.observed, drawn.target, chance=drawn.chance, again=objective.reads("observed"), rows=rows
-            )
-        return prediction, *objective(prediction, drawn.target, number)
+            return self.predict(drawn.observed, drawn.target, chance=drawn.chance, again=again, rows=rows)
 
     def compile(self, number: int, drawn: Drawn) -> str:
         """Compiles the prediction and warms it up, or leaves it as it is; returns what is to be said of that."""
