@@ -75,7 +75,7 @@ WORK: Mapping[str, Shapes] = {
     "2,000 in a row, C = 1": Shapes(points=2000, dims=1, latents=64),
     "2,048 own points, C = 1": Shapes(batch=16, points=2048, dims=3, latents=64, own=True),
 }
-"""What `gonkit bench table` times: a grey picture, a colour picture, a sound and a shape, by their sizes."""
+"""What `gonkit bench table` times: a gray picture, a color picture, a sound and a shape, by their sizes."""
 
 
 def literal_latent(gon: GON, batch: Batch, create_graph: bool = True) -> tuple[Callable[[Tensor], Tensor], Tensor]:
@@ -103,7 +103,7 @@ def literal_latent(gon: GON, batch: Batch, create_graph: bool = True) -> tuple[C
 
 
 def bench_step(shapes: Shapes, rounds: int, device: torch.device) -> Figures:
-    """Seconds of a training step without its optimiser: medians, median absolute deviations, peak memory.
+    """Seconds of a training step without its optimizer: medians, median absolute deviations, peak memory.
 
     `literal` is Eq. 1 as written, in a process as PyTorch finds it. The others keep freed memory, as gonkit's training
     does: `kept_literal` the same equation, `shared` gonkit's step, `compiled` and `compiled_bf16` the same compiled,

@@ -50,7 +50,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise SignalError(f"{path}: not a file that gonkit wrote, or damaged: {error}") from None
 
 
-def save_checkpoint(path: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, seconds: float) -> None:
+def save_checkpoint(path: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, seconds: float) -> None:
     """All that `resume_from` needs to go on after `step` as if nothing had happened.
 
     Order, points and schedule are functions of seed and step, so that no random state need be kept.
@@ -59,31 +59,31 @@ def save_checkpoint(path: Path, step: int, model: nn.Module, optimiser: torch.op
         path: of the file.
         step: updates made so far.
         model: its weights and buffers are kept.
-        optimiser: its moments are kept.
+        optimizer: its moments are kept.
         seconds: of training so far.
     """
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    for index, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{key}": value for key, value in moments.items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in moments.items()}
     write_tensors(path, tensors, {"step": step, "seconds": seconds})
 
 
-def resume_from(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
-    """Puts model and optimiser back as they were; returns the updates made so far and their seconds.
+def resume_from(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+    """Puts model and optimizer back as they were; returns the updates made so far and their seconds.
 
     Raises:
         SignalError: a file that is damaged or of another network.
     """
     tensors, about = read_tensors(path)
     weights = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
-    state = optimiser.state_dict()
+    state = optimizer.state_dict()
     for key, value in tensors.items():
-        if key.startswith("optimiser."):
+        if key.startswith("optimizer."):
             _, index, name = key.split(".")
             state["state"].setdefault(int(index), {})[name] = value
     try:
         model.load_state_dict(weights)
-        optimiser.load_state_dict(state)
+        optimizer.load_state_dict(state)
     except (RuntimeError, ValueError, KeyError) as error:
         raise SignalError(f"{path}: of another network than the recipe beside it: {error}") from None
     return int(about["step"]), float(about["seconds"])

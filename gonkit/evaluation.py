@@ -142,7 +142,7 @@ def evidence(gon: GON, objective: Objective, signals: SignalSet) -> dict[str, fl
     size = 0, 0
     for index in torch.arange(len(signals)).split(AT_ONCE):
         given, wanted = (part.to(device) for part in signals.pair(index))
-        given, wanted = gon.standardised(given, observed=True), gon.standardised(wanted)
+        given, wanted = gon.standardized(given, observed=True), gon.standardized(wanted)
         noise = torch.randn(len(index), gon.field.latent_dim, generator=generator).to(device)
         step = gon.infer(given)
         mean, log_variance = gon.posterior(step) if gon.posterior is not None else (step, torch.zeros_like(step))

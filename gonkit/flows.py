@@ -1,4 +1,4 @@
-"""A normalising flow over latents, by zuko: an extra, `pip install 'gonkit[flow]'`."""
+"""A normalizing flow over latents, by zuko: an extra, `pip install 'gonkit[flow]'`."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Flow(Prior):
 
 
 def fit_flow(latent: Tensor, held_out: Tensor, seed: int = 0, steps: int = STEPS) -> Flow:
-    """The flow that maximises the likelihood of latent (B, K), stopped where that of `held_out` (B', K) is highest.
+    """The flow that maximizes the likelihood of latent (B, K), stopped where that of `held_out` (B', K) is highest.
 
     Args:
         latent: (B, K) of training signals.
@@ -89,18 +89,18 @@ def fit_flow(latent: Tensor, held_out: Tensor, seed: int = 0, steps: int = STEPS
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         flow = _spline_flow(latent.shape[1])
-        optimiser = torch.optim.Adam(flow.parameters(), lr=LEARNING_RATE)
+        optimizer = torch.optim.Adam(flow.parameters(), lr=LEARNING_RATE)
         best, kept = -math.inf, copy.deepcopy(flow.state_dict())
         for step in range(steps):
             if step % CHECK_EVERY == 0:
                 best, kept = _better(flow, unseen, best, kept)
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
             loss = -flow().log_prob(white[torch.randint(len(white), (BATCH,))]).mean()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(flow.parameters(), 5.0)
-            optimiser.step()
+            optimizer.step()
         _, kept = _better(flow, unseen, best, kept)
     flow.load_state_dict(kept)
     return Flow(about, flow.requires_grad_(False))

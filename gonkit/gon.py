@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gonkit.losses import Loss
-from gonkit.origin import Linearisation, Origin, infer_latent, linearise
+from gonkit.origin import Linearization, Origin, infer_latent, linearize
 from gonkit.recompute import decode_again, infer_again
 from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
@@ -148,7 +148,7 @@ class GON(nn.Module):
     def infer(
         self,
         batch: Batch,
-        about_zero: Linearisation | None = None,
+        about_zero: Linearization | None = None,
         slope_at: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         """The origin's step (B, K) for a batch in network units: its latents, or what a posterior is made of.
@@ -171,16 +171,16 @@ class GON(nn.Module):
     def encode(self, batch: Batch, chunk: int | None = None) -> Tensor:
         """Latents (B, K) of signals in their own units; means of a variational model.
 
-        On shared coordinates the origin is linearised once: with the squared error the rest is one
+        On shared coordinates the origin is linearized once: with the squared error the rest is one
         matrix product. `chunk` signals are encoded together; None for as many as bounded memory holds.
         """
         at_once = batch.shared and batch.source is None
-        about_zero = linearise(self.origin_field, batch.coords) if at_once else None
+        about_zero = linearize(self.origin_field, batch.coords) if at_once else None
         if chunk is None:
             through = not at_once or self.steps > 1  # every signal's points go through the network
             chunk = max(1, _at_once(batch.coords) // batch.values.shape[1]) if through else SHARED_AT_ONCE
         parts = [
-            self.infer(self.standardised(batch[start : start + chunk], observed=True), about_zero)
+            self.infer(self.standardized(batch[start : start + chunk], observed=True), about_zero)
             for start in range(0, len(batch), chunk)
         ]
         latent = torch.cat(parts)
@@ -211,7 +211,7 @@ class GON(nn.Module):
     @torch.no_grad()
     def misfit(self, latent: Tensor, batch: Batch, *, chunk: int | None = None) -> Tensor:
         """The inner loss (B,) of latent (B, K) for observed signals in their own units."""
-        batch = self.standardised(batch, observed=True)
+        batch = self.standardized(batch, observed=True)
         values = _in_chunks(self.origin_field, latent, batch.coords, batch.source, chunk)
         return self.inner(Prediction(values, latent), batch)
 
@@ -226,7 +226,7 @@ class GON(nn.Module):
             raise ValueError("this model has no label head: it was trained without a loss on labels")
         return torch.softmax(self.head(latent), 1)
 
-    def standardised(self, batch: Batch, *, observed: bool = False) -> Batch:
+    def standardized(self, batch: Batch, *, observed: bool = False) -> Batch:
         """The same signals in network units: of the decoded field, or of the one that latents are inferred through."""
         other = observed and self.inner_field is not None
         return replace(batch, values=batch.values / (self.inner_scale if other else self.scale))

@@ -104,16 +104,16 @@ def train_judge(signal: Signal, train: SignalSet, seed: int = 0) -> Judge:
         judge = Judge(tuple(seen.values.shape[1:-1]), seen.values.shape[-1], int(seen.label.max()) + 1)
         judge.mean.copy_(seen.values.mean())
         judge.deviation.copy_(seen.values.std().clamp_min(1e-6))
-        optimiser = torch.optim.Adam(judge.parameters(), lr=LEARNING_RATE)
+        optimizer = torch.optim.Adam(judge.parameters(), lr=LEARNING_RATE)
         for step in range(STEPS):
             index = torch.randint(len(seen.label), (BATCH,))
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * step / STEPS))
             logits = judge.classify(judge(seen.values[index]))
             loss = nn.functional.cross_entropy(logits, seen.label[index])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
     return judge.eval().requires_grad_(False)
 
 

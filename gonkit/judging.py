@@ -14,7 +14,7 @@ __all__ = [
 import torch
 from torch import Tensor
 
-NEIGHBOURS = 3  # k of precision and recall, as in their paper
+NEIGHBORS = 3  # k of precision and recall, as in their paper
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -40,7 +40,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     return float((apart + one.trace() + two.trace() - 2 * cross).clamp_min(0))
 
 
-def precision_recall(real: Tensor, made: Tensor, neighbours: int = NEIGHBOURS) -> tuple[float, float]:
+def precision_recall(real: Tensor, made: Tensor, neighbors: int = NEIGHBORS) -> tuple[float, float]:
     """Share of made signals that lie where real ones do, and of real ones that lie where made ones do.
 
     A set lies within the balls about its members that reach to the k-th nearest other member. Kynkäänniemi et al.,
@@ -49,11 +49,11 @@ def precision_recall(real: Tensor, made: Tensor, neighbours: int = NEIGHBOURS) -
     Args:
         real: (A, Q) features.
         made: (B, Q).
-        neighbours: k.
+        neighbors: k.
     """
     between = torch.cdist(made, real)  # (B, A)
-    precision = (between <= _reach(real, neighbours)).any(1)
-    recall = (_reach(made, neighbours) >= between.T).any(1)
+    precision = (between <= _reach(real, neighbors)).any(1)
+    recall = (_reach(made, neighbors) >= between.T).any(1)
     return precision.float().mean().item(), recall.float().mean().item()
 
 
@@ -100,7 +100,7 @@ def _root(covariance: Tensor) -> Tensor:
     return root
 
 
-def _reach(features: Tensor, neighbours: int) -> Tensor:
+def _reach(features: Tensor, neighbors: int) -> Tensor:
     """(B,) distance of each member to its k-th nearest other one."""
-    nearest = torch.cdist(features, features).topk(min(neighbours + 1, len(features)), largest=False)
+    nearest = torch.cdist(features, features).topk(min(neighbors + 1, len(features)), largest=False)
     return nearest.values[:, -1]

@@ -19,7 +19,7 @@ from gonkit.signal import SignalError, SignalSet
 
 BINS = 15  # of confidence, for the calibration error
 AT_ONCE = 4096
-COLOURS = ("#1f6fb4", "#d1601f", "#2f9e44", "#c92a2a", "#7048a8", "#8a5a44", "#d6589f", "#6b6b6b", "#a3a012", "#12a5b8")
+COLORS = ("#1f6fb4", "#d1601f", "#2f9e44", "#c92a2a", "#7048a8", "#8a5a44", "#d6589f", "#6b6b6b", "#a3a012", "#12a5b8")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def draw_confusion(counts: Tensor, classes: Sequence[str], cell: int = 40) -> pi
 
 
 def draw_plane(seen: Classified, head: torch.nn.Module, size: int = 560) -> pillow.Image:
-    """Latents of two dimensions as points in the colours of their classes, over what the head says of the plane.
+    """Latents of two dimensions as points in the colors of their classes, over what the head says of the plane.
 
     Args:
         seen: with K = 2.
@@ -133,17 +133,17 @@ def draw_plane(seen: Classified, head: torch.nn.Module, size: int = 560) -> pill
     up, across = torch.meshgrid(-axis, axis, indexing="ij")
     with torch.no_grad():
         said = head(torch.stack([across * reach[0], up * reach[1]], -1).to(next(head.parameters()))).argmax(-1).cpu()
-    inks = numpy.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS])
-    plane = 255 - (255 - inks[said.numpy() % len(COLOURS)]) // 5
+    inks = numpy.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLORS])
+    plane = 255 - (255 - inks[said.numpy() % len(COLORS)]) // 5
     picture = pillow.new("RGB", (size + 130, size), PAPER)
     picture.paste(pillow.fromarray(plane.astype(numpy.uint8)), (0, 0))
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(14)
     places = (seen.latent / reach * torch.tensor([1, -1]) + 1) * (size / 2)
     for (x, y), label in zip(places.tolist(), seen.label.tolist(), strict=True):
         if 0 <= x < size and 0 <= y < size:
-            draw.ellipse([x - 1.5, y - 1.5, x + 1.5, y + 1.5], COLOURS[label % len(COLOURS)])
+            draw.ellipse([x - 1.5, y - 1.5, x + 1.5, y + 1.5], COLORS[label % len(COLORS)])
     for number, name in enumerate(seen.classes):
         top = 10 + 20 * number
-        draw.rectangle([size + 10, top, size + 22, top + 12], COLOURS[number % len(COLOURS)])
+        draw.rectangle([size + 10, top, size + 22, top + 12], COLORS[number % len(COLORS)])
         draw.text((size + 28, top + 6), name, INK, font, anchor="lm")
     return picture

@@ -237,14 +237,14 @@ def loss_named(name: str, own: Mapping[str, Loss] | None = None) -> Loss:
         >>> loss_named("huber")
         Huber(delta=1.0)
     """
-    from gonkit.regularisers import REGULARISERS  # they are losses themselves
+    from gonkit.regularizers import REGULARIZERS  # they are losses themselves
 
     own = own or {}
     if ":" in name:
         return import_named(name, Loss)()
     if name in own:
         return own[name]
-    losses: Mapping[str, type[Loss]] = {**LOSSES, **REGULARISERS}
+    losses: Mapping[str, type[Loss]] = {**LOSSES, **REGULARIZERS}
     if name not in losses:
         known = [*losses, *own]
         raise SignalError(f"no loss is called {name!r}{nearest(name, known)}; there are {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""Gaussian mixtures by expectation maximisation, with as many components as held-out latents like best.
+"""Gaussian mixtures by expectation maximization, with as many components as held-out latents like best.
 
 Dempster, Laird & Rubin, Maximum Likelihood from Incomplete Data via the EM Algorithm (1977).
 """
@@ -19,7 +19,7 @@ MOST_LATENTS = 20_000  # that a mixture is fitted to
 MOST_WORK = 3e9  # latents × components × K², for the time it takes: components stop there
 LEAST_PER_COMPONENT = 20  # latents, and no fewer than K; fewer give covariances of low rank
 CLUSTERED = 5  # rounds of k-means to begin with
-ROUNDS = 40  # of expectation maximisation, at most
+ROUNDS = 40  # of expectation maximization, at most
 ENOUGH = 0.005  # nats per latent and round, below which it ends
 RIDGE = 1e-4  # of the latents' mean variance, added to every covariance
 ROWS = 4096  # latents whose products are in memory at once
@@ -38,8 +38,8 @@ def fit_mixture(latent: Tensor, components: int, seed: int = 0) -> Mixture:
         seed: of the first clusters.
     """
     latent = latent.double().cpu()
-    centre, unit = latent.mean(0), latent.std(0, correction=0).mean().clamp_min(1e-12)
-    scaled = (latent - centre) / unit
+    center, unit = latent.mean(0), latent.std(0, correction=0).mean().clamp_min(1e-12)
+    scaled = (latent - center) / unit
     responsibility = torch.nn.functional.one_hot(_clustered(scaled, components, seed), components).double()
     before = -math.inf
     for _ in range(ROUNDS):
@@ -48,7 +48,7 @@ def fit_mixture(latent: Tensor, components: int, seed: int = 0) -> Mixture:
         if likelihood - before < ENOUGH:
             break
         before = likelihood
-    return Mixture(weights.float(), (means * unit + centre).float(), (factors * unit).float())
+    return Mixture(weights.float(), (means * unit + center).float(), (factors * unit).float())
 
 
 def choose_mixture(latent: Tensor, held_out: Tensor, seed: int = 0) -> Mixture:
@@ -85,20 +85,20 @@ def some(latent: Tensor, most: int, seed: int) -> Tensor:
 
 
 def _clustered(latent: Tensor, components: int, seed: int) -> Tensor:
-    """(B,) cluster of each latent: k-means from centres far apart, as Arthur & Vassilvitskii (2007) choose them."""
+    """(B,) cluster of each latent: k-means from centers far apart, as Arthur & Vassilvitskii (2007) choose them."""
     generator = torch.Generator().manual_seed(seed)
-    centres = latent[torch.randint(len(latent), (1,), generator=generator)]
-    apart = torch.cdist(latent, centres)[:, 0].square()
+    centers = latent[torch.randint(len(latent), (1,), generator=generator)]
+    apart = torch.cdist(latent, centers)[:, 0].square()
     for _ in range(components - 1):
         which = torch.multinomial(apart.clamp_min(1e-12), 1, generator=generator)
-        centres = torch.cat((centres, latent[which]))
+        centers = torch.cat((centers, latent[which]))
         apart = torch.minimum(apart, (latent - latent[which]).square().sum(1))
     for _ in range(CLUSTERED):
-        nearest = torch.cdist(latent, centres).argmin(1)
+        nearest = torch.cdist(latent, centers).argmin(1)
         sizes = torch.bincount(nearest, minlength=components).unsqueeze(1)
-        sums = torch.zeros_like(centres).index_add_(0, nearest, latent)
-        centres = torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)
-    return torch.cdist(latent, centres).argmin(1)
+        sums = torch.zeros_like(centers).index_add_(0, nearest, latent)
+        centers = torch.where(sizes > 0, sums / sizes.clamp_min(1), centers)
+    return torch.cdist(latent, centers).argmin(1)
 
 
 def _features(latent: Tensor) -> Tensor:

@@ -64,8 +64,8 @@ def henze_zirkler(latent: Tensor) -> float:
     size, latents = white.shape
     beta = (size * (2 * latents + 1) / 4) ** (1 / (latents + 4)) / math.sqrt(2)
     among = (torch.cdist(white, white).square() * (-(beta**2) / 2)).exp().sum().item() / size
-    to_centre = (white.square().sum(1) * (-(beta**2) / (2 * (1 + beta**2)))).exp().sum().item()
-    return float(among - 2 * (1 + beta**2) ** (-latents / 2) * to_centre + size * (1 + 2 * beta**2) ** (-latents / 2))
+    to_center = (white.square().sum(1) * (-(beta**2) / (2 * (1 + beta**2)))).exp().sum().item()
+    return float(among - 2 * (1 + beta**2) ** (-latents / 2) * to_center + size * (1 + 2 * beta**2) ** (-latents / 2))
 
 
 def mardia_skewness(latent: Tensor) -> float:
@@ -96,9 +96,9 @@ def _heavy(normal: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _clustered(normal: Tensor, generator: torch.Generator) -> Tensor:
-    """Ten clusters, as classes make them, whose centres vary 0.7 times as much as they do themselves."""
-    centres = 0.7 * torch.randn(10, normal.shape[1], generator=generator)
-    return normal + centres[torch.randint(10, (len(normal),), generator=generator)]
+    """Ten clusters, as classes make them, whose centers vary 0.7 times as much as they do themselves."""
+    centers = 0.7 * torch.randn(10, normal.shape[1], generator=generator)
+    return normal + centers[torch.randint(10, (len(normal),), generator=generator)]
 
 
 def _bent(normal: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,12 +6,12 @@ Bond-Taylor & Willcocks, Gradient Origin Networks, arXiv 2007.02798.
 from __future__ import annotations
 
 __all__ = [
-    "Linearisation",
+    "Linearization",
     "Origin",
     "cost_of",
     "gradient_of",
     "infer_latent",
-    "linearise",
+    "linearize",
     "pulled",
     "shrink",
 ]
@@ -30,7 +30,7 @@ from gonkit.siren import Siren
 Origin = Literal["gradient", "damped", "sparse"]
 
 
-class Linearisation(NamedTuple):
+class Linearization(NamedTuple):
     """The field and its slope about a latent. On shared coordinates at z₀ = 0 one stands for all: b = 1.
 
     Attributes:
@@ -51,7 +51,7 @@ def infer_latent(
     steps: int = 1,
     origin: Origin = "gradient",
     threshold: float = 0.5,
-    about_zero: Linearisation | None = None,
+    about_zero: Linearization | None = None,
     slope_at: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """The inner step of Eq. 1: z = −η ∇_{z₀} ∫ L_inner(Φx(c), F(c ⊕ z₀)) dc at z₀ = 0.
@@ -83,7 +83,7 @@ def infer_latent(
         steps: how many times to step.
         origin: which step.
         threshold: τ of `shrink`, for the sparse origin.
-        about_zero: `linearise(field, coords)` of earlier, where the field has not changed since.
+        about_zero: `linearize(field, coords)` of earlier, where the field has not changed since.
         slope_at: how ∇L (B, K) at a latent (B, K) is found where nothing is shared; None for by one backward pass
             through all points. Not for the damped origin.
 
@@ -103,9 +103,9 @@ def infer_latent(
             if shared or damped:
                 with torch.set_grad_enabled(differentiable), torch.autocast(kind, enabled=reduced and not shared):
                     if shared:
-                        about = about_zero or linearise(field, batch.coords)
+                        about = about_zero or linearize(field, batch.coords)
                     else:
-                        about = linearise(field, batch.coords, latent, batch.source)
+                        about = linearize(field, batch.coords, latent, batch.source)
                 values = about.values.expand(len(batch), -1, -1)
                 cost = partial(cost_of, loss, batch, latent)
                 residual = gradient_of(cost, values, differentiable)  # (B, P, C)
@@ -149,9 +149,9 @@ def shrink(latent: Tensor, threshold: float) -> Tensor:
     return latent - latent.maximum(-limit).minimum(limit)
 
 
-def linearise(
+def linearize(
     field: Siren, coords: Tensor, latent: Tensor | None = None, source: Tensor | None = None
-) -> Linearisation:
+) -> Linearization:
     """The field and its Jacobian in the latent, about `latent` (b, K), or about the one shared z₀ = 0.
 
     Every point becomes a signal of its own, so that one backward pass per channel gives all rows of J.
@@ -171,8 +171,8 @@ def linearise(
 
     values, slope_of = pulled(values_at, each, differentiable)
     rows = [slope_of(channel) for channel in torch.eye(field.channels, device=values.device).to(values)]
-    about = Linearisation(*(t.unflatten(0, (count, points)) for t in (values, torch.stack(rows, 1))))
-    return about if differentiable else Linearisation(*(t.detach() for t in about))
+    about = Linearization(*(t.unflatten(0, (count, points)) for t in (values, torch.stack(rows, 1))))
+    return about if differentiable else Linearization(*(t.detach() for t in about))
 
 
 def cost_of(loss: Loss, batch: Batch, latent: Tensor, values: Tensor) -> Tensor:
@@ -205,7 +205,7 @@ def pulled(
     return value, slope_of
 
 
-def _hessian(loss: Loss, about: Linearisation, batch: Batch) -> Tensor:
+def _hessian(loss: Loss, about: Linearization, batch: Batch) -> Tensor:
     """H = Σ_pc w_p J (∂²L/∂F²) Jᵀ, (b, K, K); b = 1 where all signals share it."""
     if not isinstance(loss, Pointwise):
         raise ValueError(f"the damped origin needs a pointwise inner loss, not {type(loss).__name__}")
@@ -215,7 +215,7 @@ def _hessian(loss: Loss, about: Linearisation, batch: Batch) -> Tensor:
 
 
 def _solve(hessian: Tensor, slope: Tensor, damping: float) -> Tensor:
-    """(H + damping·I)⁻¹ slope, for H (b, K, K) and slope (B, K); one factorisation where b = 1."""
+    """(H + damping·I)⁻¹ slope, for H (b, K, K) and slope (B, K); one factorization where b = 1."""
     damped = hessian + damping * torch.eye(slope.shape[-1], dtype=slope.dtype, device=slope.device)
     solved: Tensor = (
         torch.linalg.solve(damped[0], slope, left=False)  # H is symmetric

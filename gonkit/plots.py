@@ -16,7 +16,7 @@ from torch import Tensor
 from gonkit.sheet import INK, PAPER
 
 FINE = 3  # drawn that much larger, then reduced, for smooth lines
-GREY, BAR, LINE = "#999999", "#9dc3e6", "#d1601f"
+GRAY, BAR, LINE = "#999999", "#9dc3e6", "#d1601f"
 SIZE = (640, 300)
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 30, 36  # margins, in pixels
 
@@ -74,7 +74,7 @@ def _begun(frame: Frame, title: str, across: str, up: str) -> tuple[pillow.Image
     corner, end, top = (
         frame.place(x, y) for x, y in ((frame.left, frame.low), (frame.right, frame.low), (frame.left, frame.high))
     )
-    draw.line([top, corner, end], GREY, FINE)
+    draw.line([top, corner, end], GRAY, FINE)
     draw.text((LEFT * FINE, 8 * FINE), title, INK, font)
     below = corner[1] + 6 * FINE
     for place, text, anchor in (

@@ -53,7 +53,7 @@ class Ranks:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         if not distributed.is_initialized():
-            # Optimisers import it; after this it would hold on to the group, whose threads abort the process at its end
+            # Optimizers import it; after this it would hold on to the group, whose threads abort the process at its end
             importlib.import_module("torch._dynamo")
             store, rank, size = next(rendezvous("env://"))
             # One store outlives restarts: without the prefix a process may find where one that is gone was listening

@@ -81,7 +81,7 @@ class FieldSettings(Settings):
     """ω₀ of the other layers."""
     init: Literal["split", "paper"] = "split"
     """How the first layer is bounded; see `gonkit.siren.Siren`."""
-    standardise: bool = True
+    standardize: bool = True
     """Divide values by the training set's standard deviation (never done for losses on logits)."""
 
 
@@ -112,7 +112,7 @@ class LatentSettings(Settings):
 
 
 class LossSettings(Settings):
-    """[loss]: what is minimised, inside and outside."""
+    """[loss]: what is minimized, inside and outside."""
 
     inner: str | None = None
     """The loss that makes latents; None for the signal type's."""

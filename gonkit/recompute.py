@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from gonkit.origin import Linearisation, cost_of, gradient_of, linearise, pulled
+from gonkit.origin import Linearization, cost_of, gradient_of, linearize, pulled
 from gonkit.signal import Batch
 from gonkit.siren import Siren
 
@@ -54,8 +54,8 @@ def infer_again(gon: GON, batch: Batch, rows: int) -> Tensor:
         return torch.cat([_again(partial(_latent, gon, part), weights)[0] for part in some])
     about_zero = None
     if at_once:
-        linear = [_again(partial(linearise, field, piece), weights) for piece in batch.coords.split(rows)]
-        about_zero = Linearisation(*(torch.cat(parts, 1) for parts in zip(*linear, strict=True)))
+        linear = [_again(partial(linearize, field, piece), weights) for piece in batch.coords.split(rows)]
+        about_zero = Linearization(*(torch.cat(parts, 1) for parts in zip(*linear, strict=True)))
     return gon.infer(batch, about_zero, partial(_slope, gon, batch, rows))
 
 

@@ -30,7 +30,7 @@ CURVES = {
     "Held-out latents: standard deviations from as many normal ones": ("latent/normality",),
     "Inner loss of held-out signals": ("latent/loss_at_origin", "latent/loss_at_latent"),
 }
-COLOURS = ("#1f6fb4", "#d1601f")
+COLORS = ("#1f6fb4", "#d1601f")
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,8 @@ def _plot(curves: Mapping[str, Sequence[tuple[int, float]]], width: int = 800, h
         (f"{right}", width - 10, height - 6, "end"),
     ):
         drawn.append(f"<text x='{x}' y='{y}' text-anchor='{anchor}'>{text}</text>")
-    for index, ((name, curve), colour) in enumerate(zip(curves.items(), COLOURS, strict=False)):
+    for index, ((name, curve), color) in enumerate(zip(curves.items(), COLORS, strict=False)):
         points = " ".join(place(step, value) for step, value in curve)
-        drawn.append(f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='1.5'/>")
-        drawn.append(f"<text x='{box + 200 * index}' y='16' fill='{colour}'>{html.escape(name)}</text>")
+        drawn.append(f"<polyline points='{points}' fill='none' stroke='{color}' stroke-width='1.5'/>")
+        drawn.append(f"<text x='{box + 200 * index}' y='16' fill='{color}'>{html.escape(name)}</text>")
     return "".join(drawn) + "</svg>"

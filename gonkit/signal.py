@@ -455,7 +455,7 @@ class Signal(Settings, ABC):
 
     @abstractmethod
     def picture(self, thing: Any) -> Picture:
-        """A PIL picture by which a natural object can be recognised; of one size for one resolution."""
+        """A PIL picture by which a natural object can be recognized; of one size for one resolution."""
 
     def grid(self, resolution: int | None = None) -> tuple[int, ...]:
         """Points along each axis of `coords(resolution)`, the last axis fastest; (P,) where they have no rows."""

@@ -48,11 +48,11 @@ class Step:
         points = recipe.train.points if objective.reads("values") else 0
         inner = draws.points("inner", number, given.values.shape[1], recipe.latent.points, objective.inner.consecutive)
         outer = draws.points("outer", number, wanted.values.shape[1], points, objective.consecutive)
-        target = gon.standardised(wanted.at(outer))
+        target = gon.standardized(wanted.at(outer))
         noise = draws.noise(number, recipe.latent.dim) if gon.posterior is not None else None
         dropped = draws.dropped(number, drop) if drop else None
         return Drawn(
-            gon.standardised(given.at(inner), observed=True),
+            gon.standardized(given.at(inner), observed=True),
             target.sloped() if "coords" in objective.slopes else target,
             Chance(*(None if all_of is None else self.ranks.share(all_of).to(device) for all_of in (noise, dropped))),
         )

@@ -81,15 +81,15 @@ def fit(
     settings = recipe.train
     ranks.check(settings.batch, recipe.objective())
 
-    # The network, and the optimiser
+    # The network, and the optimizer
     torch.manual_seed(settings.seed)
     given, wanted = train.pair(train.spread(DEVIATION_OF))
     gon = build(recipe, _deviation(wanted), _deviation(given), len(train.classes)).to(device)
     weights = list(gon.parameters())
-    optimiser = torch.optim.Adam(weights, lr=settings.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(weights, lr=settings.learning_rate, fused=True)
     done, seconds = 0, 0.0
     if (folder / CHECKPOINT_FILE).exists():
-        done, seconds = resume_from(folder / CHECKPOINT_FILE, gon, optimiser)
+        done, seconds = resume_from(folder / CHECKPOINT_FILE, gon, optimizer)
     draws = Draws(settings.seed, len(train), settings.batch)
     this = Step(gon, recipe, draws, ranks)
     source = feed(train, draws, ranks, done + 1, settings.steps, settings.workers)
@@ -117,14 +117,14 @@ def fit(
             prediction, loss, terms = this.loss(step, drawn)
 
             # Update
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
             shared = [loss.detach(), *(term.detach() for term in terms.values())]
             ranks.average([*(w.grad for w in weights if w.grad is not None), *shared])
             norm = torch.nn.utils.clip_grad_norm_(weights, settings.clip or math.inf)
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = learning_rate(settings, step)
-            optimiser.step()
+            optimizer.step()
 
             # Look at it now and then: every look waits for the device
             unchecked.append(torch.stack([loss.detach(), norm.detach()]))
@@ -155,7 +155,7 @@ def fit(
                     kept.offer(step, gon, held_out)
                 if milestone or stopping:
                     elapsed = time.perf_counter() - started
-                    save_checkpoint(folder / CHECKPOINT_FILE, step, gon, optimiser, elapsed)
+                    save_checkpoint(folder / CHECKPOINT_FILE, step, gon, optimizer, elapsed)
             if stopping and step < settings.steps:
                 raise Stopped(f"stopped after step {step} of {settings.steps}")
         total = time.perf_counter() - started if done < settings.steps else seconds

@@ -47,7 +47,7 @@ def validate(gon: GON, recipe: Recipe, given: Batch, wanted: Batch) -> dict[str,
     if recipe.objective().reads("values"):
         values = gon.decode(latent, wanted.coords, wanted.source, raw=True)
     logits = None if gon.head is None else gon.head(latent)
-    seen = success(gon, recipe, Prediction(values, latent, logits), gon.standardised(wanted))
+    seen = success(gon, recipe, Prediction(values, latent, logits), gon.standardized(wanted))
     return {f"validation/{name}": value for name, value in seen.items()} | {
         "validation/loss": at_latent,
         "latent/loss_at_origin": at_origin,

@@ -139,7 +139,7 @@ class Audio(Signal):
         spectrum = magnitudes(thing.samples.mT[:1].contiguous(), 256)[0]  # (frequencies, frames)
         level = 20 * torch.log10(spectrum.clamp_min(1e-9))
         shade = ((level - level.max()) / 80 + 1).clamp(0, 1).flip(0)
-        return _coloured(shade.numpy()).resize((160, 96), pillow.Resampling.BILINEAR)
+        return _colored(shade.numpy()).resize((160, 96), pillow.Resampling.BILINEAR)
 
     def load(self, path: Path) -> Sample:
         samples = read_audio(path, self.rate)
@@ -353,7 +353,7 @@ def _mel_bank(frequencies: int, bands: int, rate: int) -> Tensor:
     return bank[:, bank.sum(0) > 0]
 
 
-def _coloured(shade: numpy.ndarray) -> pillow.Image:
+def _colored(shade: numpy.ndarray) -> pillow.Image:
     """(H, W) from 0 to 1 as black, purple, red, yellow and white, each lighter than the one before."""
     anchors = numpy.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], float)
     places = numpy.linspace(0, 1, len(anchors))

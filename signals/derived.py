@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from signals.paired import Paired
 
 Derive = Literal["reduced", "edges", "noisy", "masked"]
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey: ITU-R BT.601, as Pillow converts
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in gray: ITU-R BT.601, as Pillow converts
 
 
 def derive(signal: Paired, wanted: Batch, index: Tensor) -> Batch:
@@ -81,7 +81,7 @@ def sampled(values: Tensor, kind: Signal, coords: Tensor, reach: int = 0) -> Ten
 
 
 def _channels(dense: Tensor, source: Signal) -> Tensor:
-    """As many channels as the source has: three become grey, others their mean; one becomes all."""
+    """As many channels as the source has: three become gray, others their mean; one becomes all."""
     have, want = dense.shape[1], source.channels
     if have == want or have == 1:
         return dense.expand(-1, want, *(-1,) * (dense.ndim - 2))

@@ -1,4 +1,4 @@
-"""Images: pixels of grey or colour on a regular grid."""
+"""Images: pixels of gray or color on a regular grid."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from gonkit.tiles import Whole
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 EMBEDDED = {"digits": 8, "photos": 16}  # and their pixels a side
 DIGITS = tuple("0123456789")
-PUBLIC = {"mnist": ("MNIST", 28, "grey"), "fashion": ("FashionMNIST", 28, "grey"), "cifar10": ("CIFAR10", 32, "rgb")}
+PUBLIC = {"mnist": ("MNIST", 28, "gray"), "fashion": ("FashionMNIST", 28, "gray"), "cifar10": ("CIFAR10", 32, "rgb")}
 VALIDATION = 2_000  # of a public data set's training part, spread evenly over it
 
 
 class Image(Signal):
-    """Square images with values in [0, 1] at pixel *centres*: c = (row, column), (i + ½)·2/size − 1."""
+    """Square images with values in [0, 1] at pixel *centers*: c = (row, column), (i + ½)·2/size − 1."""
 
     coord_dim: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".webp")
@@ -49,7 +49,7 @@ class Image(Signal):
     """Fetch a public data set that is not there."""
     size: Annotated[int, Field(ge=4)] | None = None
     """Pixels a side; None for a data set's own, 16 for patches, 64 for a folder."""
-    colour: Literal["grey", "rgb"] | None = None
+    color: Literal["gray", "rgb"] | None = None
     """None for a public data set's own, "rgb" for a folder."""
     fit: Literal["crop", "resize"] = "crop"
     """How pictures of other shapes become square: cut to the middle, or squeezed."""
@@ -66,8 +66,8 @@ class Image(Signal):
 
     @property
     def channels(self) -> int:
-        own = "grey" if self.data == "digits" else PUBLIC.get(self.data, ("", 0, "rgb"))[2]
-        return {"grey": 1, "rgb": 3}[self.colour or own]
+        own = "gray" if self.data == "digits" else PUBLIC.get(self.data, ("", 0, "rgb"))[2]
+        return {"gray": 1, "rgb": 3}[self.color or own]
 
     def absolute(self) -> Self:
         named = self.data in EMBEDDED or self.data in PUBLIC
@@ -128,7 +128,7 @@ class Image(Signal):
         """Patches side by side of photographs at half their size, the pictures in turn."""
         patches, names = [], []
         for name, photo in _photographs():
-            half = self._coloured(photo).resize((photo.width // 2, photo.height // 2), pillow.Resampling.BOX)
+            half = self._colored(photo).resize((photo.width // 2, photo.height // 2), pillow.Resampling.BOX)
             for top in range(0, half.height - self.side + 1, self.side):
                 for left in range(0, half.width - self.side + 1, self.side):
                     patches.append(half.crop((left, top, left + self.side, top + self.side)))
@@ -216,17 +216,17 @@ class Image(Signal):
         return sorted({parts[0] for parts in inside}) if all(len(parts) > 1 for parts in inside) else []
 
     def _read(self, path: Path) -> pillow.Image:
-        """A picture, upright and of the right colour."""
+        """A picture, upright and of the right color."""
         with _opened(path) as opened:
-            return self._coloured(ImageOps.exif_transpose(opened))
+            return self._colored(ImageOps.exif_transpose(opened))
 
-    def _coloured(self, picture: pillow.Image) -> pillow.Image:
+    def _colored(self, picture: pillow.Image) -> pillow.Image:
         if picture.mode in ("I;16", "I"):  # sixteen bits: Pillow would clip them at 255
             picture = pillow.fromarray((numpy.asarray(picture).astype(numpy.float32) / 257).round().astype(numpy.uint8))
         return picture.convert({1: "L", 3: "RGB"}[self.channels])
 
     def _squared(self, picture: pillow.Image) -> pillow.Image:
-        picture = self._coloured(picture)
+        picture = self._colored(picture)
         size = (self.side, self.side)
         if picture.size == size:
             return picture
@@ -266,7 +266,7 @@ class _Picture(Whole):
 
 @lru_cache(maxsize=1)
 def _photographs() -> list[tuple[str, pillow.Image]]:
-    """Seven colour photographs that scikit-image and scikit-learn bring along."""
+    """Seven color photographs that scikit-image and scikit-learn bring along."""
     from skimage import data
     from sklearn.datasets import load_sample_images
 

@@ -22,14 +22,14 @@ PROBES = 20_000  # points that a mesh is judged by
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a normalised mesh was: original = normalised · scale + centre."""
+    """Where a normalized mesh was: original = normalized · scale + center."""
 
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     scale: float
 
     def restored(self, vertices: Array) -> Array:
-        """Normalised vertices in the original place and size."""
-        placed: Array = vertices * self.scale + numpy.array(self.centre)
+        """Normalized vertices in the original place and size."""
+        placed: Array = vertices * self.scale + numpy.array(self.center)
         return placed
 
 
@@ -96,10 +96,10 @@ def read_mesh(path: Path) -> Mesh:
         raise SignalError(f"{path}: cannot be read as a mesh: {reason}") from None
     vertices = numpy.asarray(getattr(loaded, "vertices", ()), numpy.float64).reshape(-1, 3)
     faces = numpy.asarray(getattr(loaded, "faces", ()), numpy.int64).reshape(-1, 3)
-    return normalised(vertices, faces, str(path))
+    return normalized(vertices, faces, str(path))
 
 
-def normalised(vertices: Array, faces: NDArray[numpy.int64], name: str) -> Mesh:
+def normalized(vertices: Array, faces: NDArray[numpy.int64], name: str) -> Mesh:
     """Triangles as a `Mesh`; `name` is for messages.
 
     Raises:
@@ -121,9 +121,9 @@ def normalised(vertices: Array, faces: NDArray[numpy.int64], name: str) -> Mesh:
     area = numpy.linalg.norm(numpy.cross(sides[:, 0], sides[:, 1]), axis=1).sum()
     if not extent > 0 or not area > 1e-12 * extent**2:
         raise SignalError(f"{name}: its faces have no area: all {len(used)} vertices lie on a point or a line")
-    centre, scale = (low + high) / 2, extent / 2 / HALF
-    placed = numpy.nan_to_num((vertices - centre) / scale)
-    return Mesh(placed, faces, Frame((float(centre[0]), float(centre[1]), float(centre[2])), scale))
+    center, scale = (low + high) / 2, extent / 2 / HALF
+    placed = numpy.nan_to_num((vertices - center) / scale)
+    return Mesh(placed, faces, Frame((float(center[0]), float(center[1]), float(center[2])), scale))
 
 
 def signed_distance(mesh: Mesh, points: Array) -> tuple[Array, Array]:

@@ -145,7 +145,7 @@ class Condition(Paired):
         return both, both
 
     def _at(self, given: Batch, coords: Tensor) -> Tensor:
-        """(B, P, S) the source and its neighbours at coords."""
+        """(B, P, S) the source and its neighbors at coords."""
         if self.source.coord_dim != self.target.coord_dim:
             raise SignalError(
                 f"signal.source: {type(self.source).__name__} has {self.source.coord_dim} coordinates and the target "

@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-MATERIALS = ("nylon string", "steel string", "rosewood bar", "aluminium bar", "glass bar")
+MATERIALS = ("nylon string", "steel string", "rosewood bar", "aluminum bar", "glass bar")
 LOWEST = 110.0  # Hz
 SEMITONES = 25
 TOUCHES = 8  # where and how hard a string or bar is struck
@@ -73,12 +73,12 @@ def plucks(rate: int, length: int) -> tuple[Tensor, Tensor]:
 
 
 NOTES = (0, 2, 4, 5, 7, 9, 11, 12, 14, 16)  # semitones of ten notes of the major scale
-NOTE_MATERIAL = 3  # aluminium bars
+NOTE_MATERIAL = 3  # aluminum bars
 
 
 @lru_cache(maxsize=1)
 def notes(rate: int, length: int) -> tuple[Tensor, Tensor, list[str]]:
-    """Ten notes on aluminium bars, each struck in eight ways, (80, length): note · 8 + touch, which note, and names."""
+    """Ten notes on aluminum bars, each struck in eight ways, (80, length): note · 8 + touch, which note, and names."""
     clips, _ = plucks(rate, length)
     numbers = [(NOTE_MATERIAL * SEMITONES + note) * TOUCHES + touch for note in NOTES for touch in range(TOUCHES)]
     label = torch.arange(len(NOTES)).repeat_interleave(TOUCHES)

@@ -256,5 +256,5 @@ def stored_mesh(path: Path, row: int) -> Mesh:
     return Mesh(
         vertices.astype(numpy.float64),
         faces.astype(numpy.int64),
-        Frame((frame["centre"][0], frame["centre"][1], frame["centre"][2]), frame["scale"]),
+        Frame((frame["center"][0], frame["center"][1], frame["center"][2]), frame["scale"]),
     )

@@ -278,7 +278,7 @@ class Distance(Shape):
 class Truncated(Pointwise):
     """|F − x|, but nothing where x is cut off at ±1 and F goes beyond it: Park et al., DeepSDF (2019), equation 4.
 
-    Reads values as they are: with `field.standardise = false`.
+    Reads values as they are: with `field.standardize = false`.
     """
 
     def density(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -291,7 +291,7 @@ class Truncated(Pointwise):
 class Eikonal(Loss):
     """(|∇F| · band − 1)², mean over points within the band: Gropp et al., Implicit Geometric Regularization (2020).
 
-    Reads values as they are: with `field.standardise = false`.
+    Reads values as they are: with `field.standardize = false`.
     """
 
     slopes: ClassVar[Literal["coords"]] = "coords"

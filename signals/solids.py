@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from signals.meshes import Array, Mesh, normalised
+from signals.meshes import Array, Mesh, normalized
 
 CLASSES = ("vase", "table", "tower")
 COUNT = 240  # 80 of each
@@ -25,7 +25,7 @@ def solid(number: int) -> Mesh:
     """Shape `number` of the family, from 0: watertight, y upwards, the same on every machine."""
     generator = numpy.random.default_rng((7, number))
     made = (_vase, _table, _tower)[number % len(CLASSES)](generator)
-    return normalised(*made, solid_name(number))
+    return normalized(*made, solid_name(number))
 
 
 def _vase(generator: numpy.random.Generator) -> tuple[Array, NDArray[numpy.int64]]:

@@ -71,7 +71,7 @@ def extract(field: Field, cells: int) -> Surface:
     """The surface where a field is zero, by marching cubes from coarse to fine.
 
     The field is evaluated at all corners of a coarse grid, and at each halving only at the corners of what became of
-    cells that the surface crosses, and of their new neighbours, so that every corner of every crossed cell is exact.
+    cells that the surface crosses, and of their new neighbors, so that every corner of every crossed cell is exact.
     Beyond the grid is outside: a shape that reaches the border is closed there.
 
     Args:
@@ -159,7 +159,7 @@ def _crossed(values: Tensor) -> Tensor:
 
 
 def _widened(cells: Tensor) -> Tensor:
-    """Cells and their neighbours."""
+    """Cells and their neighbors."""
     return torch.nn.functional.max_pool3d(cells.float()[None, None], 3, 1, 1)[0, 0] > 0
 
 
@@ -184,7 +184,7 @@ def _upsampled(values: Tensor) -> Tensor:
 
 
 def _off_level(values: Tensor) -> Tensor:
-    """Moves corners on or near the level away from it by a thousandth of their neighbours' size.
+    """Moves corners on or near the level away from it by a thousandth of their neighbors' size.
 
     A surface through a corner would have faces without area there; zero counts as outside, as in `_crossed`.
     """

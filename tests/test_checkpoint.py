@@ -15,20 +15,20 @@ from gonkit.signal import SignalError
 def trained(width: int = 3, steps: int = 4) -> tuple[nn.Module, torch.optim.Adam]:
     torch.manual_seed(steps)
     model = nn.Linear(width, 2)
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.1, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1, fused=True)
     for _ in range(steps):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model(torch.ones(5, width)).square().sum().backward()
-        optimiser.step()
-    return model, optimiser
+        optimizer.step()
+    return model, optimizer
 
 
 def test_what_was_saved_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    model, optimiser = trained()
-    save_checkpoint(tmp_path / "c", 4, model, optimiser, 1.5)
+    model, optimizer = trained()
+    save_checkpoint(tmp_path / "c", 4, model, optimizer, 1.5)
     other, its = trained(steps=1)
     assert resume_from(tmp_path / "c", other, its) == (4, 1.5)
-    for one, two in ((model, optimiser), (other, its)):
+    for one, two in ((model, optimizer), (other, its)):
         two.zero_grad()
         one(torch.ones(5, 3)).square().sum().backward()
         two.step()

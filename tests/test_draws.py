@@ -39,7 +39,7 @@ def test_points_are_distinct_and_differ_by_step_and_purpose() -> None:
     assert draws.points("outer", 7, 50, 50) is None
 
 
-def test_consecutive_points_favour_no_inner_point_and_reach_both_ends() -> None:
+def test_consecutive_points_favor_no_inner_point_and_reach_both_ends() -> None:
     draws = Draws(0, 10, 4)
     drawn = torch.zeros(60)
     for step in range(3000):

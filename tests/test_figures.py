@@ -66,5 +66,5 @@ def test_a_histogram_follows_its_normal() -> None:
     values = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
     picture = draw_histogram(values, "title")
     assert picture.size == draw_curve([(0.0, 1.0), (1.0, 2.0)], "title", "x", "y").size
-    colours = {colour for _, colour in picture.getcolors(1 << 20)}
-    assert (157, 195, 230) in colours
+    colors = {color for _, color in picture.getcolors(1 << 20)}
+    assert (157, 195, 230) in colors

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "pictures"
 
 
-def test_coordinates_are_pixel_centres() -> None:
+def test_coordinates_are_pixel_centers() -> None:
     coords = Image(size=4).coords()
     assert coords[:, 0].unique().tolist() == [-0.75, -0.25, 0.25, 0.75]
     assert coords[1].tolist() == [-0.75, -0.25]  # rows first
@@ -60,8 +60,8 @@ def test_rendering_inverts_reading() -> None:
 
 def test_a_folder_of_mixed_pictures_is_squared(folder: Path) -> None:
     for fit in ("crop", "resize"):
-        for colour, channels in (("grey", 1), ("rgb", 3)):
-            signal = Image(data=str(folder), size=16, colour=colour, fit=fit)
+        for color, channels in (("gray", 1), ("rgb", 3)):
+            signal = Image(data=str(folder), size=16, color=color, fit=fit)
             parts = [signal.dataset(split).data.values for split in ("train", "val", "test")]
             assert [len(part) for part in parts] == [8, 1, 1]
             assert parts[0].shape[1:] == (256, channels)
@@ -72,7 +72,7 @@ def test_cropping_keeps_proportions_and_resizing_keeps_edges(tmp_path: Path) -> 
     photograph(tmp_path / "wide.png", (160, 40), "L")
     spans = {}
     for fit in ("crop", "resize"):
-        values = Image(size=8, data=".", colour="grey", fit=fit).load(tmp_path / "wide.png").values
+        values = Image(size=8, data=".", color="gray", fit=fit).load(tmp_path / "wide.png").values
         spans[fit] = (values.max() - values.min()).item()
     assert spans["crop"] < 0.3 < 0.8 < spans["resize"]
 
@@ -95,14 +95,14 @@ def test_upright_as_the_camera_meant(tmp_path: Path) -> None:
     exif[0x0112] = 6  # to be turned a quarter clockwise
     turned.save(tmp_path / "turned.png", exif=exif)
     picture.save(tmp_path / "straight.png")
-    signal = Image(size=8, data=".", colour="grey")
+    signal = Image(size=8, data=".", color="gray")
     assert torch.equal(signal.load(tmp_path / "turned.png").values, signal.load(tmp_path / "straight.png").values)
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
     deep = numpy.linspace(0, 65535, 64).astype(numpy.uint16).reshape(8, 8)
     pillow.fromarray(deep).save(tmp_path / "deep.png")
-    values = Image(size=8, data=".", colour="grey").load(tmp_path / "deep.png").values
+    values = Image(size=8, data=".", color="gray").load(tmp_path / "deep.png").values
     torch.testing.assert_close(values.flatten(), torch.linspace(0, 1, 64), atol=0.005, rtol=0)
 
 
@@ -152,7 +152,7 @@ def test_public_data_are_read_where_torchvision_lays_them(tmp_path: Path, data: 
     assert sizes == {"train": 45, "val": 5, "test": 50}
     values = signal.dataset("test").data.values
     torch.testing.assert_close(values[7].flatten(), torch.from_numpy(planes[7]).flatten().float() / 255)
-    assert Image(data=data, root=str(tmp_path), size=14, colour="rgb").dataset("test").data.values.shape == (50, 196, 3)
+    assert Image(data=data, root=str(tmp_path), size=14, color="rgb").dataset("test").data.values.shape == (50, 196, 3)
 
 
 def test_cifar_is_read_where_torchvision_lays_it(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from signals.image import Image
 Write = Callable[..., Path]
 
 
-def labelled(count: int = 40, classes: int = 4) -> Resident:
+def labeled(count: int = 40, classes: int = 4) -> Resident:
     """Waves of as many frequencies as classes, with noise."""
     generator = torch.Generator().manual_seed(0)
     label = torch.arange(count) % classes
@@ -53,7 +53,7 @@ def test_cross_entropy_and_divergence_are_those_of_the_libraries() -> None:
 
 def test_a_label_head_is_one_linear_layer_on_the_latent() -> None:
     gon = GON(Siren(1, 1, 6, width=12, layers=2), MSE(), step=2.0, classes=4)
-    data = labelled().data
+    data = labeled().data
     prediction = gon(data)
     assert gon.head is not None
     torch.testing.assert_close(prediction.logits, gon.infer(data) @ gon.head.weight.T + gon.head.bias)
@@ -64,7 +64,7 @@ def test_a_classifier_predicts_no_values() -> None:
     objective = Objective.named("mse", {"cross_entropy": 1.0})
     assert (objective.reads("values"), objective.reads("label"), objective.reads("posterior")) == (False, True, False)
     gon = GON(Siren(1, 1, 6, width=12, layers=2), MSE(), step=2.0, classes=4)
-    data = labelled().data
+    data = labeled().data
     prediction = gon(data, data.at(torch.empty(0, dtype=torch.int64)))
     assert prediction.values.shape == (40, 0, 1)
     loss, _ = objective(prediction, data)
@@ -90,7 +90,7 @@ def test_weights_rise_over_as_many_steps_as_asked() -> None:
 def test_a_variational_latent_is_drawn_about_the_origin_s_step() -> None:
     torch.manual_seed(0)
     gon = GON(Siren(1, 1, 6, width=12, layers=2), MSE(), step=2.0, variational=True)
-    data = labelled().data
+    data = labeled().data
     assert gon.posterior is not None
     torch.testing.assert_close(gon(data).latent, gon.infer(data))  # to begin with, the mean is the step
     noise = Draws(0, 40, 40).noise(3, 6)
@@ -113,7 +113,7 @@ def test_chance_is_a_function_of_seed_and_step() -> None:
 
 def test_dropped_latents_are_at_the_origin() -> None:
     gon = GON(Siren(1, 1, 6, width=12, layers=2), MSE(), step=2.0)
-    data = labelled().data
+    data = labeled().data
     dropped = torch.arange(40).unsqueeze(1) % 3 == 0
     prediction = gon(data, chance=Chance(dropped=dropped))
     assert ((prediction.latent == 0).all(1) == dropped[:, 0]).all()
@@ -148,7 +148,7 @@ def test_tables_and_planes_are_drawn() -> None:
 
 
 def test_labels_that_are_missing_or_unseen_are_named() -> None:
-    known = labelled()
+    known = labeled()
     without = Resident(Batch(known.data.coords, known.data.values))
     with pytest.raises(SignalError, match=r"loss.outer: .*the validation signals have none; put files into"):
         check_labels({"training": known, "validation": without})
@@ -193,10 +193,10 @@ def test_the_source_s_own_loss_is_the_inner_one() -> None:
     gon = GON(Siren(1, 1, 6, width=12, layers=2), MSE(), step=2.0, inner_field=inner, inner_scale=0.5, scale=3.0)
     given = Batch(torch.rand(9, 2), torch.rand(5, 9, 1))
     wanted = Batch(torch.rand(7, 1), torch.rand(5, 7, 1))
-    observed = gon.standardised(given, observed=True)
+    observed = gon.standardized(given, observed=True)
     torch.testing.assert_close(observed.values, given.values / 0.5)
-    torch.testing.assert_close(gon.standardised(wanted).values, wanted.values / 3)
-    prediction = gon(observed, gon.standardised(wanted), again=True)
+    torch.testing.assert_close(gon.standardized(wanted).values, wanted.values / 3)
+    prediction = gon(observed, gon.standardized(wanted), again=True)
     assert prediction.values.shape == (5, 7, 1)
     expected = MSE()(Prediction(inner(given.coords, prediction.latent), prediction.latent), observed)
     torch.testing.assert_close(Again(MSE())(prediction, wanted), expected)

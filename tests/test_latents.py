@@ -73,7 +73,7 @@ def test_power_is_the_level_s_share_at_least() -> None:
     assert all(0 <= share <= 1 for share in found.values())
 
 
-def test_regularisers_are_what_they_say() -> None:
+def test_regularizers_are_what_they_say() -> None:
     latent = drawn(40, 5, seed=2).double().requires_grad_()
     prediction = Prediction(torch.zeros(40, 1, 1), latent)
     batch = Batch(torch.zeros(1, 2), torch.zeros(40, 1, 1))
@@ -98,7 +98,7 @@ def test_the_gradient_penalty_is_the_jacobian_s_square_on_average() -> None:
     assert loss_named("latent_gradient")(empty, batch).tolist() == [0, 0, 0]
 
 
-def test_a_regulariser_trains_beside_the_reconstruction(recipe: Write, tmp_path: Path) -> None:
+def test_a_regularizer_trains_beside_the_reconstruction(recipe: Write, tmp_path: Path) -> None:
     terms = "mse = 1.0, latent_covariance = 0.1, latent_l2 = 0.01, latent_gradient = 1e-3"
     losses = ("[prior]", f"[loss]\nouter = {{ {terms} }}\n[prior]")
     longer = ("steps = 12", "steps = 150\nlearning_rate = 2e-3\nwarmup = 5")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gonkit.gon import GON
 from gonkit.losses import BCE, L1, MSE, Huber, Loss, Objective, Pointwise
-from gonkit.origin import infer_latent, linearise, shrink
+from gonkit.origin import infer_latent, linearize, shrink
 from gonkit.signal import Batch, Prediction
 from gonkit.siren import Siren
 
@@ -166,7 +166,7 @@ def test_damped_step_tends_to_the_gradient_step(loss: Loss) -> None:
 
 def test_damped_step_is_the_posterior_s_mode_in_a_linear_model() -> None:
     field, batch = make(), signals()
-    about = linearise(field, batch.coords)
+    about = linearize(field, batch.coords)
     jacobian = about.jacobian[0, :, 0]  # (P, K)
     latent = infer_latent(field, MSE(), batch, step=5.0, origin="damped")
     slope = 2 / P * (about.values[0, :, 0] + latent @ jacobian.T - batch.values[..., 0]) @ jacobian + latent / 5.0
@@ -212,7 +212,7 @@ def test_a_latent_does_not_depend_on_its_batch_mates(origin: str, own: bool, mas
 
 
 def line(points: int) -> Batch:
-    """A smooth function at the centres of `points` cells of [-1, 1]."""
+    """A smooth function at the centers of `points` cells of [-1, 1]."""
     c = ((torch.arange(points, dtype=torch.float64) + 0.5) / points * 2 - 1).unsqueeze(1)
     return Batch(c, torch.stack((torch.sin(3 * c), torch.exp(-c.square()))))
 
@@ -233,7 +233,7 @@ def test_encoding_a_random_half_moves_z_by_the_sampling_error() -> None:
     field = Siren(1, 1, K, width=12, layers=2, omega=3.0, omega_hidden=2.0).double()
     batch, step, points = line(400), 4.0, 400
     whole = infer_latent(field, MSE(), batch, step=step).detach()
-    about = linearise(field, batch.coords)
+    about = linearize(field, batch.coords)
     share = -step * 2 * (about.values - batch.values) * about.jacobian[..., 0, :]  # (B, P, K): its mean is z
     error = share.std(1) / math.sqrt(points)  # of the mean of a half drawn without replacement
     draws = torch.stack(
@@ -269,7 +269,7 @@ def test_without_gradients_the_same_latents_and_no_graph(origin: str, steps: int
     expected = infer_latent(field, MSE(), batch, step=2.0, steps=steps, origin=origin)  # type: ignore[arg-type]
     assert expected.requires_grad
     with torch.no_grad():
-        about = linearise(field, batch.coords)
+        about = linearize(field, batch.coords)
         found = infer_latent(field, MSE(), batch, step=2.0, steps=steps, origin=origin, about_zero=about)  # type: ignore[arg-type]
     assert not found.requires_grad
     assert not about.jacobian.requires_grad

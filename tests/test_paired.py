@@ -37,7 +37,7 @@ def test_sources_are_read_exactly_at_their_own_points_and_in_between() -> None:
     torch.testing.assert_close(sampled(values, FOUR, FOUR.coords()), values, atol=1e-5, rtol=0)
     theirs = functional.interpolate(values.view(3, 1, 4, 4), (8, 8), mode="bicubic", align_corners=False)
     inside = torch.zeros(8, 8, dtype=torch.bool)
-    inside[3:5, 3:5] = True  # where all sixteen neighbours exist
+    inside[3:5, 3:5] = True  # where all sixteen neighbors exist
     found = sampled(values, FOUR, EIGHT.coords()).view(3, 8, 8)
     torch.testing.assert_close(found[:, inside], theirs[:, 0][:, inside], atol=1e-5, rtol=0)
     sound = Audio(data="notes", length=100)
@@ -47,7 +47,7 @@ def test_sources_are_read_exactly_at_their_own_points_and_in_between() -> None:
     torch.testing.assert_close(half[:, :-1], (clip[:, :-1] + clip[:, 1:]) / 2, atol=1e-4, rtol=0)
 
 
-def test_neighbours_are_those_of_the_grid() -> None:
+def test_neighbors_are_those_of_the_grid() -> None:
     values = EIGHT.dataset("test").first(2).values
     seen = sampled(values, EIGHT, EIGHT.coords(), reach=1).view(2, 8, 8, 9)
     plane = values.view(2, 8, 8)
@@ -74,20 +74,20 @@ def test_sources_made_of_targets_are_what_they_say() -> None:
     edges = made("edges").view(5, 8, 8)
     down, right = torch.gradient(plane, dim=(1, 2))
     torch.testing.assert_close(edges, (down.square() + right.square()).sqrt())
-    colour = Image(data="photos")
-    photo = colour.dataset("test").first(2)
-    grey = Translate(target=colour, source=Image(data="photos", colour="grey"), pairs="reduced")
+    color = Image(data="photos")
+    photo = color.dataset("test").first(2)
+    gray = Translate(target=color, source=Image(data="photos", color="gray"), pairs="reduced")
     expected = photo.values @ torch.tensor([[0.299], [0.587], [0.114]])
-    torch.testing.assert_close(derive(grey, photo, torch.arange(2)).values, expected)
+    torch.testing.assert_close(derive(gray, photo, torch.arange(2)).values, expected)
     with pytest.raises(SignalError, match=r"a grid of \(16, 16\) cannot be made of the target's \(8, 8\)"):
         made("reduced", Image(data="digits", size=16))
 
 
 def test_pairs_by_stem_are_split_together_and_must_match(tmp_path: Path) -> None:
-    targets = pictures(tmp_path / "colour", "abcdefghij")
+    targets = pictures(tmp_path / "color", "abcdefghij")
     sources = pictures(tmp_path / "dark", "jihgfedcba", shade=0.5)
     signal = Translate(
-        target=Image(data=str(targets), size=8), source=Image(data=str(sources), size=8, colour="grey"), pairs="stem"
+        target=Image(data=str(targets), size=8), source=Image(data=str(sources), size=8, color="gray"), pairs="stem"
     )
     sets = {split: signal.dataset(split) for split in ("train", "val", "test")}
     assert [len(part) for part in sets.values()] == [8, 1, 1]
@@ -122,7 +122,7 @@ def test_a_source_says_nothing_in_another_domain() -> None:
         SignalError, match=r"Image has 2 coordinates and the target 1, so that .* use signals.paired:Tr"
     ):
         signal.dataset("test").pair(torch.arange(2))
-    wide = Condition(target=Image(data="photos"), source=Image(data="photos", colour="grey"), pairs="reduced", reach=1)
+    wide = Condition(target=Image(data="photos"), source=Image(data="photos", color="gray"), pairs="reduced", reach=1)
     assert wide.source_channels == 9
     given = wide.source.dataset("test").first(1)
     assert wide.known(given).shape == (1, 256, 9)

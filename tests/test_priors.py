@@ -12,10 +12,10 @@ from gonkit.priors import Mixture, PerClass, Prior, fit_normal, fit_prior, resto
 from gonkit.signal import SignalError
 
 
-def clusters(count: int, centres: int, seed: int = 0) -> torch.Tensor:
+def clusters(count: int, centers: int, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    where = torch.arange(centres).float() * 10
-    which = torch.randint(centres, (count,), generator=generator)
+    where = torch.arange(centers).float() * 10
+    which = torch.randint(centers, (count,), generator=generator)
     return torch.stack((where[which], -where[which], torch.zeros(count)), 1) + torch.randn(
         count, 3, generator=generator
     )
@@ -43,12 +43,12 @@ def test_a_mixture_s_density_is_the_weighted_sum_of_its_parts() -> None:
     torch.testing.assert_close(prior.log_prob(latent).double(), torch.stack(parts).sum(0).log(), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("centres", [1, 5])
-def test_held_out_latents_choose_the_number_of_components(centres: int) -> None:
-    prior = fit_prior("gmm", clusters(1500, centres), clusters(300, centres, seed=1))
-    assert len(prior.weights) == centres
-    assert len(fit_prior("normal", clusters(1500, centres), clusters(300, centres)).weights) == 1
-    assert len(fit_prior("gmm", clusters(1500, centres), clusters(300, centres), components=3).weights) == 3
+@pytest.mark.parametrize("centers", [1, 5])
+def test_held_out_latents_choose_the_number_of_components(centers: int) -> None:
+    prior = fit_prior("gmm", clusters(1500, centers), clusters(300, centers, seed=1))
+    assert len(prior.weights) == centers
+    assert len(fit_prior("normal", clusters(1500, centers), clusters(300, centers)).weights) == 1
+    assert len(fit_prior("gmm", clusters(1500, centers), clusters(300, centers), components=3).weights) == 3
 
 
 def test_samples_stay_near_the_clusters() -> None:
@@ -125,7 +125,7 @@ def test_a_mixture_over_classes_is_likelier_than_one_normal() -> None:
     assert priors["classes"].log_prob(unseen).mean() > priors["normal"].log_prob(unseen).mean() + 1
 
 
-def test_expectation_maximisation_agrees_with_scikit_learn_s() -> None:
+def test_expectation_maximization_agrees_with_scikit_learn_s() -> None:
     from sklearn.mixture import GaussianMixture
 
     latent, unseen = clusters(900, 4), clusters(200, 4, seed=1)

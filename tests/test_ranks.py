@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from gonkit.losses import MSE, Objective
 from gonkit.ranks import Ranks
-from gonkit.regularisers import LatentCovariance
+from gonkit.regularizers import LatentCovariance
 from gonkit.run import main as run
 from gonkit.signal import SignalError
 from gonkit.tracking import read_metrics

@@ -65,7 +65,7 @@ def test_overrides_reach_every_depth() -> None:
             "latent.origin=gradient",
             "name=other",
             "loss.outer.l1=0.5",
-            "signal.colour=rgb",
+            "signal.color=rgb",
             "train.clip=2",
         ],
     )

@@ -80,8 +80,8 @@ def test_auto_weighs_the_work_against_compiling(monkeypatch: pytest.MonkeyPatch)
     short, why = settled(recipe("steps = 1"), one, one, CPU)
     assert (short.train.compile, short.train.precision) == (False, "fp32")
     assert "less than compiling takes" in why["train.compile"]
-    penalised, why = settled(recipe("steps = 100000", "outer = { mse = 1.0, latent_gradient = 1e-4 }"), one, one, CPU)
-    assert penalised.train.compile is False
+    penalized, why = settled(recipe("steps = 100000", "outer = { mse = 1.0, latent_gradient = 1e-4 }"), one, one, CPU)
+    assert penalized.train.compile is False
     assert "differentiates" in why["train.compile"]
     monkeypatch.setattr(choices, "_compiler", lambda: False)
     assert settled(recipe("steps = 100000"), one, one, CPU)[0].train.compile is False

@@ -24,7 +24,7 @@ from gonkit.run import main as run
 from gonkit.signal import Batch, Prediction, SignalError
 from signals import points as points_module
 from signals import solids
-from signals.meshes import HALF, Mesh, check_mesh, close_mesh, normalised, read_mesh, signed_distance
+from signals.meshes import HALF, Mesh, check_mesh, close_mesh, normalized, read_mesh, signed_distance
 from signals.points import sampled_points
 from signals.shape import BAND, Distance, Eikonal, Occupancy, Truncated
 from signals.surface import extract, preview, surface_of
@@ -36,11 +36,11 @@ OPEN = ("beetle", "bunny", "teapot")
 
 
 def ball(
-    path: Path, radius: float = 0.7, centre: tuple[float, float, float] = (3.0, -2.0, 5.0), level: int = 3
+    path: Path, radius: float = 0.7, center: tuple[float, float, float] = (3.0, -2.0, 5.0), level: int = 3
 ) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     made = trimesh.creation.icosphere(level, radius)
-    made.apply_translation(centre)
+    made.apply_translation(center)
     made.export(path)
     return path
 
@@ -71,7 +71,7 @@ def test_meshes_are_read_into_the_frame_and_back(tmp_path: Path, suffix: str) ->
 
 def test_signed_distance_of_a_ball_is_exact() -> None:
     fine = trimesh.creation.icosphere(5, 1.0)
-    mesh = normalised(numpy.asarray(fine.vertices), numpy.asarray(fine.faces, numpy.int64), "ball")
+    mesh = normalized(numpy.asarray(fine.vertices), numpy.asarray(fine.faces, numpy.int64), "ball")
     points = numpy.random.default_rng(0).uniform(-1, 1, (2000, 3))
     distance, winding = signed_distance(mesh, points)
     assert distance == pytest.approx(numpy.linalg.norm(points, axis=1) - HALF, abs=2e-3)
@@ -194,7 +194,7 @@ def test_open_and_double_sided_meshes_can_be_closed() -> None:
     sphere = trimesh.creation.icosphere(4, 1.0)
     faces = numpy.asarray(sphere.faces, numpy.int64)
     both = numpy.concatenate([faces, faces[:, ::-1]])
-    mesh = normalised(numpy.asarray(sphere.vertices), both, "double")
+    mesh = normalized(numpy.asarray(sphere.vertices), both, "double")
     assert not check_mesh(mesh).solid
     closed = close_mesh(mesh)
     about = check_mesh(closed)
@@ -291,7 +291,7 @@ def test_surfaces_are_compared_in_units_of_the_frame() -> None:
 
 def test_own_and_shared_points_tell_the_same(tmp_path: Path) -> None:
     for number in range(6):
-        ball(tmp_path / "meshes" / f"{number}.ply", radius=1, centre=(0, 0, 0), level=4)
+        ball(tmp_path / "meshes" / f"{number}.ply", radius=1, center=(0, 0, 0), level=4)
     settings = {"data": str(tmp_path / "meshes"), "cache": str(tmp_path / "cache"), "points": 1024}
     for kind in (Occupancy, Distance):
         own, shared = (kind(**settings, shared=s).dataset("train").first(3) for s in (False, True))
@@ -331,7 +331,7 @@ held_out = 0.0
 width = 32
 layers = 2
 omega = 5.0
-standardise = false
+standardize = false
 [latent]
 dim = 4
 points = 256

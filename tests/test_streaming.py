@@ -126,7 +126,7 @@ def test_a_streamed_run_is_the_run(recipe: Write, folder: Path, tmp_path: Path) 
 
 
 def test_pictures_of_an_hdf5_file(rows: Path, recipe: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    parts = [Image(data=str(rows), colour="grey", size=8).dataset(split) for split in ("train", "val", "test")]
+    parts = [Image(data=str(rows), color="gray", size=8).dataset(split) for split in ("train", "val", "test")]
     assert [len(part) for part in parts] == [32, 4, 4]
     with h5py.File(rows, "r") as file:
         expected = torch.from_numpy(file["values"][int(parts[0].names(torch.tensor([3]))[0])]).float() / 255
@@ -134,7 +134,7 @@ def test_pictures_of_an_hdf5_file(rows: Path, recipe: Write, capsys: pytest.Capt
     labels = parts[0].labels()
     assert labels is not None
     assert parts[0].classes == ("0", "1", "2")
-    path = recipe(('data = "digits"', f'data = "{rows}"\ncolour = "grey"\nsize = 8'))
+    path = recipe(('data = "digits"', f'data = "{rows}"\ncolor = "gray"\nsize = 8'))
     assert use(["bench", "data", str(path), "--rounds", "2"]) == 0
     assert "fetched_over_needed" in capsys.readouterr().out
 

@@ -24,7 +24,7 @@ SIDE = 8
 
 
 class Grid(Signal):
-    """Any values on a D-dimensional grid at centres, for which a whole is a tensor."""
+    """Any values on a D-dimensional grid at centers, for which a whole is a tensor."""
 
     coord_dim: ClassVar[int] = 2
     dims: int = 2

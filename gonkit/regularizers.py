@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["REGULARISERS", "LatentCovariance", "LatentGradient", "LatentL2"]
+__all__ = ["REGULARIZERS", "LatentCovariance", "LatentGradient", "LatentL2"]
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -36,9 +36,9 @@ class LatentCovariance(Loss):
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
         latent = prediction.latent
         mean = latent.mean(0)
-        centred = latent - mean
+        centered = latent - mean
         size, latents = latent.shape
-        apart = centred.T @ centred / max(size - 1, 1) - torch.eye(latents, dtype=latent.dtype, device=latent.device)
+        apart = centered.T @ centered / max(size - 1, 1) - torch.eye(latents, dtype=latent.dtype, device=latent.device)
         return ((apart.square().sum() + mean.square().sum()) / latents).expand(size)
 
 
@@ -59,7 +59,7 @@ class LatentGradient(Loss):
         return slope.square().sum(1) / max(prediction.values.shape[1], 1)
 
 
-REGULARISERS: Mapping[str, type[Loss]] = {
+REGULARIZERS: Mapping[str, type[Loss]] = {
     "latent_l2": LatentL2,
     "latent_covariance": LatentCovariance,
     "latent_gradient": LatentGradient,
