@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
-__all__ = ["__version__", "load"]
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from typing import TYPE_CHECKING
+from gonkit._version import __version__
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gonkit.model import Model
+    from gonkit.batch import Batch
+    from gonkit.data import Grid, InMemoryDataset, Signal, SignalDataset, split_indices
+    from gonkit.inference import Model
+    from gonkit.pipeline import train
 
-__version__ = "0.1.0"
+__all__ = [
+    "Batch",
+    "Grid",
+    "InMemoryDataset",
+    "Signal",
+    "SignalDataset",
+    "__version__",
+    "load",
+    "split_indices",
+    "train",
+]
+
+_LAZY = {  # imported when they are first used: torch takes 1.5 s
+    "Batch": "gonkit.batch",
+    "Grid": "gonkit.data",
+    "InMemoryDataset": "gonkit.data",
+    "Signal": "gonkit.data",
+    "SignalDataset": "gonkit.data",
+    "split_indices": "gonkit.data",
+    "train": "gonkit.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'gonkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load(path: str | Path) -> Model:
-    """Opens a trained model: a run folder, or the model file inside it.
+    """Opens a trained model: a run folder, or the model file in it.
 
     Args:
         path: `runs/digits/0001` or `runs/digits/0001/model.safetensors`.
 
     Returns:
-        A `gonkit.model.Model` with encode, decode, sample, reconstruct and interpolate.
+        A `gonkit.inference.Model` with encode, decode, sample, reconstruct and interpolate.
 
     Raises:
-        gonkit.signal.SignalError: no such file, or one that gonkit did not write.
+        gonkit.errors.GonkitError: no such file, or not one that gonkit wrote.
     """
-    from gonkit.model import Model  # torch takes 1.5 s to import
+    from gonkit.inference import Model
 
     return Model.load(path)

@@ -1,1 +1,1 @@
-"""Signal types: each file a complete example of `gonkit.signal.Signal`."""
+"""Signal types, each a complete example of `gonkit.data.Signal`; `image` is the one to read first."""

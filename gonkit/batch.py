@@ -1,0 +1,164 @@
+"""The records that travel between the parts: a `Sample`, a `Batch` of signals, and a `Prediction`.
+
+Shapes: B signals, P points, D coordinate dimensions, C channels, S source channels, K latents, N classes.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Batch", "Prediction", "Sample"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gonkit.errors import GonkitError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One signal as a file holds it, before it is stacked with others.
+
+    Attributes:
+        values: (P, C) in the signal type's range and unit.
+        coords: (P, D) in [-1, 1], or None for the type's own grid.
+        name: where it came from, for messages and file names.
+        transform: what `Signal.place` needs to move a decoded object to the position and size of the file's.
+    """
+
+    values: Tensor
+    coords: Tensor | None = None
+    name: str = ""
+    transform: Any = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B signals. `coords.ndim` says whether they share their points.
+
+    Attributes:
+        coords: (P, D) shared by the batch, or (B, P, D) for each signal's own points, in [-1, 1].
+        values: (B, P, C).
+        mask: (B, P) bool, True where observed, or None if every point is.
+        source: (B, P, S) what the field sees at each point beside its coordinate, or None.
+        label: (B,) int64 or None.
+
+    Raises:
+        GonkitError: the shapes do not fit together.
+
+    Example:
+        >>> batch = Batch(torch.zeros(9, 2), torch.zeros(4, 9, 1))
+        >>> len(batch), batch.shares_coords, len(batch[1:3]), batch.at_points(torch.arange(5)).values.shape[1]
+        (4, True, 2, 5)
+    """
+
+    coords: Tensor
+    values: Tensor
+    mask: Tensor | None = None
+    source: Tensor | None = None
+    label: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3:
+            raise GonkitError(f"values must be (B, P, C); got {tuple(self.values.shape)}")
+        size, points = self.values.shape[:2]
+        if self.coords.ndim not in (2, 3) or self.coords.shape[:-1] not in ((points,), (size, points)):
+            raise GonkitError(
+                f"coords must be ({points}, D) or ({size}, {points}, D) to go with values "
+                f"{tuple(self.values.shape)}; got {tuple(self.coords.shape)}"
+            )
+        if self.mask is not None and (self.mask.shape != (size, points) or self.mask.dtype != torch.bool):
+            raise GonkitError(f"mask must be bool ({size}, {points}); got {self.mask.dtype} {tuple(self.mask.shape)}")
+        if self.source is not None and self.source.shape[:-1] != (size, points):
+            raise GonkitError(f"source must be ({size}, {points}, S); got {tuple(self.source.shape)}")
+        if self.label is not None and self.label.shape != (size,):
+            raise GonkitError(f"label must be ({size},); got {tuple(self.label.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: slice | Tensor) -> Batch:
+        """Some of the signals, on the same points."""
+        return replace(
+            self,
+            coords=self.coords if self.shares_coords else self.coords[index],
+            values=self.values[index],
+            mask=None if self.mask is None else self.mask[index],
+            source=None if self.source is None else self.source[index],
+            label=None if self.label is None else self.label[index],
+        )
+
+    @property
+    def shares_coords(self) -> bool:
+        """Whether all signals lie on the same coordinates."""
+        return self.coords.ndim == 2
+
+    @property
+    def point_weights(self) -> Tensor:
+        """(1, P, 1) or (B, P, 1): weight of each observed point in its signal's mean; they sum to 1."""
+        if self.mask is None:
+            points = self.values.shape[1]
+            return self.values.new_full((1, points, 1), 1.0 / points)
+        observed = self.mask.to(self.values.dtype)
+        return (observed / observed.sum(1, keepdim=True).clamp_min(1)).unsqueeze(-1)
+
+    def at_points(self, points: Tensor | None) -> Batch:
+        """The same signals at a subset of their points; `points` (P',) int64, None for all."""
+        if points is None:
+            return self
+        return replace(
+            self,
+            coords=self.coords[..., points, :],
+            values=self.values[:, points],
+            mask=None if self.mask is None else self.mask[:, points],
+            source=None if self.source is None else self.source[:, points],
+        )
+
+    def with_mask(self, mask: Tensor | None) -> Batch:
+        """The same signals, observed only where `mask` (B, P) is True as well; None changes nothing."""
+        if mask is None:
+            return self
+        return replace(self, mask=mask if self.mask is None else mask & self.mask)
+
+    def with_coord_grad(self) -> Batch:
+        """The same signals, each with its own copy of the coordinates, which require a gradient."""
+        coords = self.coords.expand(len(self), -1, -1) if self.shares_coords else self.coords
+        return replace(self, coords=coords.clone().requires_grad_())
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Batch:
+        """Moved to a device; floating-point tensors also to `dtype`."""
+        return replace(
+            self,
+            coords=self.coords.to(device, dtype),
+            values=self.values.to(device, dtype),
+            mask=None if self.mask is None else self.mask.to(device),
+            source=None if self.source is None else self.source.to(device, dtype),
+            label=None if self.label is None else self.label.to(device),
+        )
+
+    @staticmethod
+    def stack(samples: Sequence[Sample], coords: Tensor) -> Batch:
+        """Samples of one size as a batch; those without coords of their own lie at `coords` (P, D)."""
+        own = [sample.coords for sample in samples if sample.coords is not None]
+        return Batch(torch.stack(own) if own else coords, torch.stack([sample.values for sample in samples]))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Output of the network for a batch.
+
+    Attributes:
+        values: (B, P, C) output of the field, in network units (see `gonkit.nn.GON`).
+        latent: (B, K).
+        logits: (B, N) of a label head, or None.
+        posterior: mean and log variance, (B, K) each, of a variational model, or None.
+        input_values: the input signals' own prediction (B, P, C), and those signals, where an outer term needs them.
+    """
+
+    values: Tensor
+    latent: Tensor
+    logits: Tensor | None = None
+    posterior: tuple[Tensor, Tensor] | None = None
+    input_values: tuple[Tensor, Batch] | None = None

@@ -1,0 +1,59 @@
+"""The command `gonkit`: parses its arguments and runs the subcommand."""
+
+from __future__ import annotations
+
+__all__ = ["main"]
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gonkit._version import __version__
+from gonkit.commands.command import Command
+from gonkit.commands.evaluation import CHECK, EVALUATE, LATENTS
+from gonkit.commands.exploration import ANALOGY, EXPORT, INTERPOLATE
+from gonkit.commands.inference import CLASSIFY, CONVERT, RECONSTRUCT, SAMPLE
+from gonkit.commands.research import BENCH, FIGURE
+from gonkit.commands.training import RUN
+from gonkit.errors import ExitCode, GonkitError
+
+COMMANDS: tuple[Command, ...] = (
+    RUN,
+    SAMPLE,
+    RECONSTRUCT,
+    CONVERT,
+    CLASSIFY,
+    INTERPOLATE,
+    ANALOGY,
+    EXPORT,
+    EVALUATE,
+    LATENTS,
+    CHECK,
+    FIGURE,
+    BENCH,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code; see `gonkit.errors.ExitCode`."""
+    options = _parser().parse_args(arguments)
+    try:
+        code = options.run_command(options)
+    except GonkitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return ExitCode.RESUMABLE
+    return ExitCode.DONE if code is None else code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("gonkit", description="Train recipes, and use what was trained.")
+    parser.add_argument("--version", action="version", version=f"gonkit {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(command.name, help=command.description, description=command.description)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run_command=command.run)
+    return parser

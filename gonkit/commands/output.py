@@ -1,0 +1,98 @@
+"""What commands share: opening a model, writing objects, printing metrics and tables."""
+
+from __future__ import annotations
+
+__all__ = [
+    "checked_suffix",
+    "open_model",
+    "print_json",
+    "print_metrics",
+    "print_table",
+    "unique_stems",
+    "write_objects",
+]
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gonkit.errors import GonkitError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gonkit.inference import Model
+
+
+def open_model(options: argparse.Namespace) -> Model:
+    """The model that a user names, on the device that they name."""
+    from gonkit.devices import select_device
+    from gonkit.inference import Model
+
+    return Model.load(options.run).to(select_device(options.device))
+
+
+def checked_suffix(model: Model, options: argparse.Namespace) -> str | None:
+    """The suffix that a user asks for.
+
+    Raises:
+        GonkitError: the signal type does not write such files.
+    """
+    known, suffix = model.task.output_type.files.write_suffixes, options.suffix
+    if suffix is not None and suffix not in known:
+        name = type(model.task.output_type).__name__
+        raise GonkitError(f"--suffix {suffix}: {name} files end in {' or '.join(known)}")
+    return None if suffix is None else str(suffix)
+
+
+def write_objects(model: Model, objects: Sequence[Any], options: argparse.Namespace, stem: str) -> None:
+    """Saves objects to `options.out` and prints their paths."""
+    from gonkit.inference import save_objects
+
+    suffix = checked_suffix(model, options)
+    paths = [p for p in save_objects(model.task.output_type, objects, options.out, stem, suffix) if p is not None]
+    if not paths:
+        raise GonkitError("nothing was written")
+    print(f"{len(paths)} files: {paths[0]} to {paths[-1].name}" if len(paths) > 1 else str(paths[0]))
+
+
+def unique_stems(paths: Sequence[Path]) -> list[str]:
+    """A file name for each path's result; files of the same name keep the name of their folder."""
+    stems = [path.stem for path in paths]
+    longer = [f"{path.parent.name}_{path.name}" for path in paths]
+    return [stem if stems.count(stem) == 1 else long for stem, long in zip(stems, longer, strict=True)]
+
+
+def print_json(value: Any) -> None:
+    """Prints one JSON value, with null for what is infinite or not a number."""
+    print(json.dumps(_finite(value)))
+
+
+def print_metrics(metrics: Mapping[str, float | str | None], *, as_json: bool) -> None:
+    """Prints metrics, one per line or as one JSON object."""
+    if as_json:
+        print_json(metrics)
+        return
+    width = max(map(len, metrics))
+    for name, value in metrics.items():
+        text = f"{value:.5g}" if isinstance(value, float) else value or "not possible here"
+        print(f"{name:>{width}}  {text}")
+
+
+def print_table(rows: Mapping[str, Mapping[str, str]], head: str) -> None:
+    """Prints rows by name, in columns; a verdict comes last, at its full length."""
+    columns = sorted(dict.fromkeys(name for row in rows.values() for name in row), key=lambda name: name == "verdict")
+    lines = [[head, *columns], *([name, *(row.get(c, "") for c in columns)] for name, row in rows.items())]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=False)) + "  " + line[-1])
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,74 @@
+"""gonkit run: from a recipe to a run folder with everything in it."""
+
+from __future__ import annotations
+
+__all__ = ["RUN"]
+
+import argparse
+import sys
+from pathlib import Path
+
+from gonkit.commands.command import Command, positive
+from gonkit.errors import ExitCode, GonkitError, ProcessLostError, TrainingInterrupted
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", nargs="?", type=Path, help="a TOML file, as in recipes/")
+    parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME/0001, the next free number)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="resume the run in this folder")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a key, as in train.steps=100",
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="skip files that cannot be read, and count them")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and stop")
+    parser.add_argument(
+        "--stop-after", type=positive, metavar="STEPS", help="stop after so many steps, to be resumed later"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(parser=parser)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if (options.recipe is None) == (options.resume is None):
+        options.parser.error("give a recipe, or --resume RUN")
+    if options.resume and (options.overrides or options.skip_bad or options.out):
+        options.parser.error("--resume uses the recipe in the run folder as it is: no --set, --skip-bad or --out")
+
+    from gonkit.pipeline import describe_run, next_run_folder, run_recipe
+    from gonkit.recipe import read_recipe
+    from gonkit.training import ProcessGroup
+
+    group = ProcessGroup()
+    folder: Path | None = options.resume
+    try:
+        if folder is not None and not (folder / "recipe.toml").is_file():
+            raise GonkitError(f"{folder}: no run to resume: there is no recipe.toml in it")
+        overrides = options.overrides + (["signal.skip_bad=true"] if options.skip_bad else [])
+        recipe = read_recipe(options.recipe if folder is None else folder / "recipe.toml", overrides)
+        if options.dry_run:
+            print(describe_run(recipe))
+            return ExitCode.DONE
+        group = ProcessGroup.init()
+        if folder is None:
+            folder = group.broadcast_from_main(lambda: next_run_folder(recipe.name, options.out, group.restarted))
+        run_recipe(recipe, folder, quiet=options.quiet, group=group, stop_after=options.stop_after)
+    except GonkitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USER_ERROR
+    except (KeyboardInterrupt, TrainingInterrupted, ProcessLostError) as stop:
+        if folder is None:
+            return ExitCode.USER_ERROR
+        if group.is_main or isinstance(stop, ProcessLostError):
+            print(f"{str(stop) or 'stopped'}; resume with: python -m gonkit.run --resume {folder}", file=sys.stderr)
+        return ExitCode.RESUMABLE
+    finally:
+        group.shutdown()
+    return ExitCode.DONE
+
+
+RUN = Command("run", "Train a recipe, evaluate it, keep everything.", _add_arguments, _run)

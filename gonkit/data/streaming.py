@@ -1,0 +1,84 @@
+"""Data sets larger than memory: signals are read when they are needed, by worker processes during training."""
+
+from __future__ import annotations
+
+__all__ = ["HDF5Rows", "StreamingDataset"]
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy
+import torch
+from torch import Tensor
+
+from gonkit.batch import Batch
+from gonkit.data.dataset import DatasetInfo, SignalDataset
+from gonkit.data.grid import Grid
+from gonkit.errors import GonkitError
+
+
+class StreamingDataset(SignalDataset):
+    """Signals on one grid, each read when a batch needs it.
+
+    Args:
+        read: values (P, C) of a signal by its number; called in worker processes too.
+        index: (N,) int64 numbers of this split's signals.
+        grid: on which they lie.
+        info: names, labels and so on of this split's signals; `streams` is true.
+
+    Raises:
+        GonkitError: no signals at all, or values that are not finite.
+    """
+
+    def __init__(self, read: Callable[[int], Tensor], index: Tensor, grid: Grid, info: DatasetInfo) -> None:
+        if not len(index):
+            raise GonkitError("the split is empty: give more signals")
+        self.read, self.index, self.grid, self.info = read, index, grid, info
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, index: Tensor) -> Batch:
+        values = torch.stack([self.read(number) for number in self.index[index].tolist()])
+        finite = values.isfinite().all(-1).all(-1)
+        if not finite.all():
+            name = self.info.names_of(index[~finite][:1])[0]
+            raise GonkitError(f"signal {name}: values that are not finite (NaN or infinity); remove it")
+        labels = self.info.labels
+        return Batch(self.grid.coords, values, label=None if labels is None else labels[index])
+
+
+class HDF5Rows:
+    """Rows of a dataset in an HDF5 file. Each process opens the file once, for itself.
+
+    Args:
+        path: of the file.
+        name: of the dataset.
+
+    Raises:
+        GonkitError: no such file or dataset.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.name = path, name
+        self._opened: tuple[int, Any] | None = None
+        try:
+            with h5py.File(path, "r") as file:
+                if name not in file or not isinstance(file[name], h5py.Dataset):
+                    raise GonkitError(f"{path}: no dataset {name!r} in it; there are {', '.join(file) or 'none'}")
+                self.shape: tuple[int, ...] = file[name].shape
+                self.dtype: numpy.dtype[Any] = file[name].dtype
+        except OSError as error:
+            raise GonkitError(f"{path}: cannot be read as an HDF5 file: {error}") from None
+
+    def __getitem__(self, row: int) -> numpy.ndarray:
+        if self._opened is None or self._opened[0] != os.getpid():
+            self._opened = os.getpid(), h5py.File(self.path, "r")[self.name]
+        values: numpy.ndarray = self._opened[1][row]
+        return values
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": None}

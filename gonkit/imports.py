@@ -1,0 +1,99 @@
+"""Imports a class that a recipe names as `module:Class` or `file.py:Class`, and suggests the nearest known name."""
+
+from __future__ import annotations
+
+__all__ = ["did_you_mean", "import_class", "resolve_class_path"]
+
+import importlib.util
+import sys
+import zlib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from gonkit.errors import GonkitError
+
+T = TypeVar("T")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suggestion to append to a message; empty if no known word is similar.
+
+    Example:
+        >>> did_you_mean("widht", ["width", "layers"])
+        "; did you mean 'width'?"
+    """
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def resolve_class_path(name: str, folder: Path | None = None) -> str:
+    """`name` with its file, if it names one, as an absolute path, so that it is found from any working directory.
+
+    Args:
+        name: `module:Class` or `file.py:Class`.
+        folder: of the recipe; files are looked for there first, then in the working directory.
+
+    Raises:
+        GonkitError: a name of another form, or no such file.
+    """
+    module, colon, attribute = name.rpartition(":")
+    if not colon or not attribute:
+        raise GonkitError(f"{name!r} must read 'module:Class' or 'file.py:Class'")
+    if not module.endswith(".py"):
+        return name
+    is_absolute = Path(module).is_absolute()
+    candidates = [Path(module)] if is_absolute else [base / module for base in (folder, Path.cwd()) if base]
+    path = next((candidate.resolve() for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        raise GonkitError(f"no file {module}; looked for " + " and ".join(str(candidate) for candidate in candidates))
+    return f"{path}:{attribute}"
+
+
+def import_class(name: str, base: type[T], folder: Path | None = None) -> type[T]:
+    """The class that `module:Class` or `file.py:Class` names.
+
+    Args:
+        name: as in a recipe. Files are looked for in `folder`, then in the working directory.
+        base: a class of which it must be a subclass.
+        folder: of the recipe.
+
+    Raises:
+        GonkitError: no such module, file or class, or a class that is no subclass of `base`.
+    """
+    module_name, _, attribute = resolve_class_path(name, folder).rpartition(":")
+    module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
+    result = getattr(module, attribute, None)
+    if result is None:
+        classes = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
+        raise GonkitError(f"{module_name} has no {attribute!r}{did_you_mean(attribute, classes)}")
+    if not (isinstance(result, type) and issubclass(result, base)):
+        raise GonkitError(f"{name} must be a subclass of gonkit's {base.__name__}; it is {result!r}")
+    return result
+
+
+def _import_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise GonkitError(f"there is no module {name!r}; a file of your own is named 'file.py:Class'") from None
+        raise
+
+
+def _import_file(path: Path) -> ModuleType:
+    key = f"gonkit_user_{zlib.crc32(str(path).encode()):08x}"
+    if key not in sys.modules:
+        spec = importlib.util.spec_from_file_location(key, path)
+        if spec is None or spec.loader is None:
+            raise GonkitError(f"{path} cannot be imported as Python")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[key] = module  # pydantic looks up the annotations of the file's classes here
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[key]
+            raise
+    return sys.modules[key]

@@ -1,0 +1,49 @@
+"""What a trained model is used for: encoding, decoding, sampling, interpolating, whole files."""
+
+from __future__ import annotations
+
+from gonkit.inference.abilities import Ability
+from gonkit.inference.build import build_gon
+from gonkit.inference.encoding import encode_dataset, encode_signals
+from gonkit.inference.interpolation import (
+    Interpolation,
+    analogy,
+    class_means,
+    interpolate,
+    interpolate_path,
+    slerp,
+)
+from gonkit.inference.model import Model, Signals
+from gonkit.inference.model_file import MODEL_FILE
+from gonkit.inference.objects import (
+    decode_objects,
+    input_objects,
+    reconstruct_objects,
+    reference_objects,
+    save_objects,
+)
+from gonkit.inference.tiling import reconstruct_tiled
+from gonkit.inference.whole_files import reconstruct_file
+
+__all__ = [
+    "MODEL_FILE",
+    "Ability",
+    "Interpolation",
+    "Model",
+    "Signals",
+    "analogy",
+    "build_gon",
+    "class_means",
+    "decode_objects",
+    "encode_dataset",
+    "encode_signals",
+    "input_objects",
+    "interpolate",
+    "interpolate_path",
+    "reconstruct_file",
+    "reconstruct_objects",
+    "reconstruct_tiled",
+    "reference_objects",
+    "save_objects",
+    "slerp",
+]

@@ -1,0 +1,46 @@
+"""Latents of whole data sets."""
+
+from __future__ import annotations
+
+__all__ = ["dataset_class_means", "encode_dataset", "encode_signals"]
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gonkit.data import SignalDataset
+from gonkit.errors import GonkitError
+from gonkit.inference.interpolation import class_means
+from gonkit.nn import GON
+
+ENCODE_BATCH_SIZE = 4096
+
+
+def encode_signals(gon: GON, dataset: SignalDataset, index: Tensor) -> Tensor:
+    """Latents (B, K) of the signals `index` (B,) of a data set, on the CPU."""
+    return gon.encode(dataset.pair(index, evaluate=True).input.to(gon.device)).cpu()
+
+
+def encode_dataset(gon: GON, dataset: SignalDataset) -> Tensor:
+    """Latents (N, K) of all signals of a data set, on the CPU."""
+    parts = torch.arange(len(dataset)).split(ENCODE_BATCH_SIZE)
+    return torch.cat([encode_signals(gon, dataset, part) for part in parts])
+
+
+def dataset_class_means(gon: GON, dataset: SignalDataset, labels: Sequence[int]) -> Tensor:
+    """Mean latents (N', K) of a data set's signals of some classes.
+
+    Raises:
+        GonkitError: signals without labels, or none of a class.
+    """
+    known = dataset.info.labels
+    if known is None:
+        raise GonkitError("the training signals have no labels: there are no classes to take means of")
+    present = known.unique().tolist()
+    if absent := [label for label in labels if label not in present]:
+        raise GonkitError(f"label: no training signal is of class {absent[0]}; there are {present}")
+    rows = torch.isin(known, torch.tensor(labels)).nonzero()[:, 0]
+    latent = torch.cat([encode_signals(gon, dataset, part) for part in rows.split(ENCODE_BATCH_SIZE)])
+    order = known[rows].unique().tolist()
+    return class_means(latent, known[rows])[[order.index(label) for label in labels]]

@@ -1,0 +1,97 @@
+"""Natural objects (pictures, sounds, meshes ...): decoded from latents, of a data set's signals, and as files."""
+
+from __future__ import annotations
+
+__all__ = ["decode_objects", "input_objects", "reconstruct_objects", "reference_objects", "save_objects"]
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gonkit.data import Signal, SignalDataset, Task
+from gonkit.errors import GonkitError
+from gonkit.inference.encoding import encode_signals
+from gonkit.nn import GON
+
+
+def decode_objects(
+    gon: GON, signal: Signal, latent: Tensor, resolution: int | None = None, chunk: int | None = None
+) -> list[Any]:
+    """Objects of latents (B, K) at a resolution; `chunk` points go through the network at once."""
+
+    def decode(coords: Tensor, rows: slice) -> Tensor:
+        return gon.decode(latent[rows].to(gon.device), coords.to(gon.device), chunk=chunk).cpu()
+
+    return signal.decode_objects(decode, len(latent), resolution)
+
+
+def reconstruct_objects(
+    gon: GON,
+    task: Task,
+    dataset: SignalDataset,
+    index: Tensor,
+    resolution: int | None = None,
+    chunk: int | None = None,
+    *,
+    at_origin: bool = False,
+) -> list[Any]:
+    """Predictions of the signals `index` (B,) of a data set, as objects of the task's output type.
+
+    Args:
+        gon: the network.
+        task: what it learned.
+        dataset: of that task.
+        index: which signals.
+        resolution: other than the training one.
+        chunk: points that go through the network at once.
+        at_origin: with the latent at the origin, for tasks with conditioning: predicted from the source alone.
+    """
+    latent = encode_signals(gon, dataset, index)
+    signal = task.output_type
+    if not task.conditioning_channels:
+        return decode_objects(gon, signal, latent, resolution, chunk)
+    inputs = dataset.inputs(index)
+    if inputs is None:
+        raise GonkitError(f"{type(dataset).__name__}.inputs: a task with conditioning needs its data set's inputs")
+    coords = signal.grid(resolution).coords
+    source = task.conditioning(inputs, coords).to(gon.device)
+    latent = (torch.zeros_like(latent) if at_origin else latent).to(gon.device)
+    return signal.to_objects(gon.decode(latent, coords.to(gon.device), source, chunk=chunk), resolution)
+
+
+def reference_objects(task: Task, dataset: SignalDataset, index: Tensor) -> list[Any]:
+    """The signals `index` (B,) themselves as objects; empty where their values do not make one."""
+    own = dataset.references(index)
+    if own is not None:
+        return own
+    batch = dataset.batch(index)
+    return task.output_type.to_objects(batch.values) if task.output_type.on_grid(batch) else []
+
+
+def input_objects(task: Task, dataset: SignalDataset, index: Tensor) -> list[Any]:
+    """What the signals `index` (B,) are converted from, as objects of the task's input type; empty for other tasks."""
+    inputs = dataset.inputs(index)
+    return task.input_type.to_objects(inputs.values) if inputs is not None and task.input_type.on_grid(inputs) else []
+
+
+def save_objects(
+    signal: Signal, objects: Sequence[Any], folder: Path, stem: str, suffix: str | None = None
+) -> list[Path | None]:
+    """Saves objects as `stem_00`, `stem_01` and so on in a folder.
+
+    Returns:
+        Their paths; None, with a note on stderr, for an object that cannot be written.
+    """
+    width = max(2, len(str(len(objects) - 1)))
+    paths: list[Path | None] = []
+    for index, obj in enumerate(objects):
+        try:
+            paths.append(signal.files.save(obj, folder / f"{stem}_{index:0{width}d}", suffix))
+        except GonkitError as error:
+            print(f"note: {error}", file=sys.stderr)
+            paths.append(None)
+    return paths

@@ -1,0 +1,33 @@
+"""The network: a SIREN field, the inner steps that infer latents from its gradient, and the GON made of them."""
+
+from __future__ import annotations
+
+from gonkit.nn.gon import GON, StepNoise
+from gonkit.nn.heads import PosteriorHead, classifier_head
+from gonkit.nn.origin import (
+    DampedStep,
+    GradientStep,
+    InnerStep,
+    Linearization,
+    SparseStep,
+    infer_latent,
+    linearize,
+    soft_threshold,
+)
+from gonkit.nn.siren import Siren
+
+__all__ = [
+    "GON",
+    "DampedStep",
+    "GradientStep",
+    "InnerStep",
+    "Linearization",
+    "PosteriorHead",
+    "Siren",
+    "SparseStep",
+    "StepNoise",
+    "classifier_head",
+    "infer_latent",
+    "linearize",
+    "soft_threshold",
+]

@@ -1,0 +1,244 @@
+"""The Gradient Origin Network: one field that encodes by its gradient and decodes by its value."""
+
+from __future__ import annotations
+
+__all__ = ["GON", "StepNoise"]
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from gonkit.batch import Batch, Prediction
+from gonkit.losses import Loss
+from gonkit.nn.heads import PosteriorHead
+from gonkit.nn.origin import InnerStep, Linearization, infer_latent, linearize
+from gonkit.nn.recompute import decode_checkpointed, infer_latent_checkpointed
+from gonkit.nn.siren import Siren
+
+MAX_SHARED_SIGNALS = 1024  # signals on shared coordinates that are encoded together
+MAX_POINTS_GPU = 1 << 16  # points that go through the network together
+MAX_POINTS_CPU = 1 << 12  # as many stay in a processor's caches
+
+
+@dataclass(frozen=True)
+class StepNoise:
+    """Random tensors of one training step.
+
+    Attributes:
+        noise: (B, K) standard normal, for the reparameterization of a variational model.
+        dropout_mask: (B, 1) bool, True for latents that are left at the origin.
+    """
+
+    noise: Tensor | None = None
+    dropout_mask: Tensor | None = None
+
+
+class GON(nn.Module):
+    """A field, and the inner loss and step that turn its gradient into latents.
+
+    **Units.** The network works on values divided by `value_scale`, the training set's standard deviation, or on
+    logits where the losses expect them. `forward` takes and gives network units, for training; `encode` and `decode`
+    take and give the signal type's own units.
+
+    **Separate encoder.** Where one signal type is converted to another, latents are inferred through the field
+    `encoder` from values divided by `encoder_scale`, and decoded by `field`.
+
+    Args:
+        field: F.
+        loss: L_inner.
+        inner_step: how latents move from zero.
+        steps: inner steps.
+        value_scale: what values are divided by; 1 with a loss on logits.
+        outputs_logits: whether decoded values are logits; None for what the inner loss expects.
+        encoder: another field through which latents are inferred.
+        encoder_scale: what its values are divided by.
+        classifier: maps latents (B, K) to logits (B, N).
+        posterior: maps latents to the mean and log variance of a variational model.
+
+    Example:
+        >>> from gonkit.losses import MSELoss
+        >>> from gonkit.nn.origin import GradientStep
+        >>> gon = GON(Siren(coord_dim=1, channels=1, latent_dim=8, width=32, layers=2), MSELoss(), GradientStep(1.0))
+        >>> batch = Batch(torch.linspace(-1, 1, 50).unsqueeze(1), torch.rand(4, 50, 1))
+        >>> latent = gon.encode(batch)
+        >>> gon.decode(latent, torch.linspace(-1, 1, 400).unsqueeze(1)).shape
+        torch.Size([4, 400, 1])
+    """
+
+    value_scale: Tensor
+    encoder_scale: Tensor
+
+    def __init__(
+        self,
+        field: Siren,
+        loss: Loss,
+        inner_step: InnerStep,
+        *,
+        steps: int = 1,
+        value_scale: float = 1.0,
+        outputs_logits: bool | None = None,
+        encoder: Siren | None = None,
+        encoder_scale: float = 1.0,
+        classifier: nn.Module | None = None,
+        posterior: PosteriorHead | None = None,
+    ) -> None:
+        super().__init__()
+        self.field = field
+        self.loss = loss
+        self.inner_step = inner_step
+        self.steps = steps
+        self.outputs_logits = loss.expects_logits if outputs_logits is None else outputs_logits
+        self.encoder = encoder
+        self.classifier = classifier
+        self.posterior = posterior
+        self.register_buffer("value_scale", torch.tensor(float(value_scale)))
+        if encoder is not None:
+            self.register_buffer("encoder_scale", torch.tensor(float(encoder_scale)))
+
+    def extra_repr(self) -> str:
+        return f"loss={self.loss}, inner_step={self.inner_step}, steps={self.steps}"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.value_scale.device
+
+    @property
+    def encoder_field(self) -> Siren:
+        """The field through which latents are inferred."""
+        return self.field if self.encoder is None else self.encoder
+
+    def forward(
+        self,
+        inputs: Batch,
+        target: Batch | None = None,
+        *,
+        noise: StepNoise | None = None,
+        predict_input: bool = False,
+        max_points: int | None = None,
+    ) -> Prediction:
+        """Encodes `inputs` and predicts at the points of `target`: the outer field of Eq. 1. Network units.
+
+        Args:
+            inputs: what the latents are inferred from.
+            target: where to predict; None for the same points.
+            noise: random tensors of a training step; None for none.
+            predict_input: whether to predict the input signals too.
+            max_points: points, of all signals together, whose activations are kept for the backward pass; those of
+                more are recomputed there, with the same result. None keeps all.
+        """
+        target = inputs if target is None else target
+        noise = noise or StepNoise()
+        latent = self.infer_latent(inputs, max_points=max_points)
+        posterior = None if self.posterior is None else self.posterior(latent)
+        if posterior is not None:
+            latent, log_variance = posterior
+            if noise.noise is not None:
+                latent = latent + noise.noise * (0.5 * log_variance).exp()
+        logits = None if self.classifier is None else self.classifier(latent)
+        if noise.dropout_mask is not None:
+            latent = latent.masked_fill(noise.dropout_mask, 0.0)
+        values = decode_checkpointed(self.field, target, latent, max_points)
+        input_values = None
+        if predict_input:
+            input_values = decode_checkpointed(self.encoder_field, inputs, latent, max_points), inputs
+        return Prediction(values.to(latent.dtype), latent, logits, posterior, input_values)
+
+    def infer_latent(
+        self, batch: Batch, *, origin: Linearization | None = None, max_points: int | None = None
+    ) -> Tensor:
+        """Latents (B, K) of a batch in network units; of a variational model, the input of its posterior head.
+
+        See `gonkit.nn.infer_latent`, also for `origin`; `max_points` as in `forward`.
+        """
+        field, loss, step, steps = self.encoder_field, self.loss, self.inner_step, self.steps
+        if max_points is None:
+            return infer_latent(field, loss, batch, step, steps=steps, origin=origin)
+        return infer_latent_checkpointed(field, loss, batch, step, steps=steps, max_points=max_points)
+
+    @torch.no_grad()
+    def encode(self, batch: Batch) -> Tensor:
+        """Latents (B, K) of signals in their own units; the mean of a variational model.
+
+        On shared coordinates the field is linearized once; with the squared error the rest is one matrix product.
+        """
+        shared = batch.shares_coords and batch.source is None
+        origin = linearize(self.encoder_field, batch.coords) if shared else None
+        chunk = MAX_SHARED_SIGNALS
+        if not shared or self.steps > 1:  # every signal's points go through the network
+            chunk = max(1, _default_chunk(batch.coords) // batch.values.shape[1])
+        parts = [
+            self.infer_latent(self.standardize(batch[start : start + chunk], encoder=True), origin=origin)
+            for start in range(0, len(batch), chunk)
+        ]
+        latent = torch.cat(parts)
+        return latent if self.posterior is None else self.posterior(latent)[0]
+
+    @torch.no_grad()
+    def decode(
+        self,
+        latent: Tensor,
+        coords: Tensor,
+        source: Tensor | None = None,
+        *,
+        chunk: int | None = None,
+        network_units: bool = False,
+    ) -> Tensor:
+        """Values (B, P, C) of latents (B, K) at coords (P, D) or (B, P, D), in the signals' own units.
+
+        Args:
+            latent: (B, K).
+            coords: where, at any resolution.
+            source: (B, P, S) or None.
+            chunk: points, of all signals together, that go through the network at once; None for the fastest here.
+            network_units: return the network's output as it is.
+        """
+        values = _decode_in_chunks(self.field, latent, coords, source, chunk)
+        return values if network_units else self.to_signal_units(values)
+
+    @torch.no_grad()
+    def inner_loss(self, latent: Tensor, batch: Batch) -> Tensor:
+        """The inner loss (B,) of latents (B, K) for input signals in their own units."""
+        batch = self.standardize(batch, encoder=True)
+        values = _decode_in_chunks(self.encoder_field, latent, batch.coords, batch.source, None)
+        return self.loss(Prediction(values, latent), batch)
+
+    @torch.no_grad()
+    def classify(self, latent: Tensor) -> Tensor:
+        """Class probabilities (B, N) of latents (B, K).
+
+        Raises:
+            ValueError: there is no classifier.
+        """
+        if self.classifier is None:
+            raise ValueError("this model has no label head: it was trained without a loss on labels")
+        return torch.softmax(self.classifier(latent), 1)
+
+    def standardize(self, batch: Batch, *, encoder: bool = False) -> Batch:
+        """The same signals in network units, of `field` or of the field through which latents are inferred."""
+        separate = encoder and self.encoder is not None
+        return replace(batch, values=batch.values / (self.encoder_scale if separate else self.value_scale))
+
+    def to_signal_units(self, values: Tensor) -> Tensor:
+        """Outputs of `field` in the signals' own units."""
+        return torch.sigmoid(values) if self.outputs_logits else values * self.value_scale
+
+
+def _default_chunk(coords: Tensor) -> int:
+    return MAX_POINTS_CPU if coords.device.type == "cpu" else MAX_POINTS_GPU
+
+
+def _decode_in_chunks(field: Siren, latent: Tensor, coords: Tensor, source: Tensor | None, chunk: int | None) -> Tensor:
+    """The field's output (B, P, C), at most `chunk` points at once."""
+    points, chunk = coords.shape[-2], chunk or _default_chunk(coords)
+    signals = max(1, chunk // max(points, 1))
+    values = latent.new_empty(len(latent), points, field.channels)
+    for b in range(0, len(latent), signals):
+        rows = slice(b, b + signals)
+        for p in range(0, points, chunk):
+            part = slice(p, p + chunk)
+            part_coords = coords[part] if coords.ndim == 2 else coords[rows, part]
+            part_source = None if source is None else source[rows, part]
+            values[rows, part] = field(part_coords, latent[rows], part_source)
+    return values

@@ -1,0 +1,135 @@
+"""After training: metrics of the test signals, the prior, objects, the report and the model file."""
+
+from __future__ import annotations
+
+__all__ = ["DatasetSplits", "write_artifacts"]
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gonkit.data import SignalDataset, Task, evenly_spaced
+from gonkit.evaluation import evaluate, pca_baseline
+from gonkit.files import write_json
+from gonkit.inference import MODEL_FILE, Model, decode_objects, encode_dataset, reference_objects
+from gonkit.pipeline.report import Section, write_report
+from gonkit.pipeline.sections import Gallery, classification_sections, object_sections, partial_observation_section
+from gonkit.priors import Prior, fit_prior
+from gonkit.recipe import Recipe
+from gonkit.training import FitResult, ModelSelection, log_embedding
+
+MAX_EMBEDDED = 400  # latents in TensorBoard's projector; a quarter where previews take long
+
+
+class DatasetSplits(NamedTuple):
+    """The data sets of a run."""
+
+    train: SignalDataset
+    val: SignalDataset
+    test: SignalDataset
+
+    @staticmethod
+    def read(task: Task) -> DatasetSplits:
+        """All three splits of a task's data."""
+        return DatasetSplits(task.dataset("train"), task.dataset("val"), task.dataset("test"))
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know about how they were read."""
+        return sorted({dataset.info.note for dataset in self} - {""})
+
+
+def write_artifacts(
+    recipe: Recipe, trained: FitResult, datasets: DatasetSplits, folder: Path
+) -> tuple[Model, dict[str, float]]:
+    """Writes everything that a run leaves behind; the same network gives the same files.
+
+    Args:
+        recipe: what was trained.
+        trained: the network.
+        datasets: the prior and the baseline are fitted to `train`, the prior's number of components is chosen on
+            `val`, and metrics are taken on `test`.
+        folder: of the run.
+
+    Returns:
+        The model, and the content of evaluation.json.
+    """
+    train, test = datasets.train, datasets.test
+    gon, objective = trained.gon, recipe.objective
+    train_latent, val_latent, test_latent = (encode_dataset(gon, dataset) for dataset in datasets)
+    prior = _fit_prior(recipe, datasets, train_latent, val_latent)
+    model = Model(recipe, gon, prior, train.info.class_names)
+    model.save(folder / MODEL_FILE)
+
+    evaluation = evaluate(gon, recipe, test, test_latent)
+    gallery = Gallery(model, folder)
+    sections: list[Section] = []
+    if objective.requires("values"):
+        evaluation |= pca_baseline(recipe.signal, train, test, recipe.latent.dim)
+        made, similarity = object_sections(gallery, train, train_latent, test, test_latent)
+        sections, evaluation = sections + made, evaluation | similarity
+    if recipe.evaluate.observed:
+        section, curve = partial_observation_section(gallery, test)
+        sections, evaluation = [*sections, section], evaluation | curve
+    sections += classification_sections(gallery, test, test_latent)
+    evaluation |= {
+        "prior_components": float(prior.num_components),
+        "steps": float(trained.steps),
+        "selected_step": float(ModelSelection(folder, recipe.train.keep).step() or trained.steps),
+        "seconds": trained.seconds,
+    }
+    if not recipe.signal.conditioning_channels:
+        _log_embedding(model, test, test_latent, folder)
+    write_json(folder / "evaluation.json", evaluation)
+    baselines = ["pca", *test.baselines(torch.arange(1))]
+    notes = [f"{len(test)} test signals.", *_notes(recipe, evaluation), *datasets.notes]
+    write_report(folder, recipe, evaluation, sections, notes, baselines)
+    return model, evaluation
+
+
+def _fit_prior(recipe: Recipe, datasets: DatasetSplits, train_latent: Tensor, val_latent: Tensor) -> Prior:
+    settings, per_class = recipe.prior, recipe.prior.per_class
+    return fit_prior(
+        settings.kind,
+        train_latent,
+        val_latent,
+        settings.components,
+        recipe.train.seed,
+        label=datasets.train.info.labels if per_class else None,
+        held_out_label=datasets.val.info.labels if per_class else None,
+    )
+
+
+def _notes(recipe: Recipe, evaluation: dict[str, float]) -> list[str]:
+    """How to read the metrics."""
+    notes = []
+    if recipe.objective.requires("values"):
+        low, high = recipe.signal.output_type.value_range
+        notes.append(
+            "psnr is that of the mean error, psnr_mean the mean of the signals' own, both over values from "
+            f"{low:g} to {high:g}; snr is the power of all signals over all error."
+        )
+    if recipe.signal.conditioning_channels:
+        notes.append(
+            "gonkit: predicted from the source alone, with the latent at the origin. informed: from the source and the "
+            "signal's own latent."
+        )
+    if "nearest_mean" in evaluation:
+        notes.append(
+            "nearest: similarity of a sample to the training signal most similar to it, as the correlation of their "
+            "values about the training mean; 1 would be a copy. test_nearest is the same for reconstructions of test "
+            "signals."
+        )
+    return notes
+
+
+def _log_embedding(model: Model, test: SignalDataset, test_latent: Tensor, folder: Path) -> None:
+    """Writes latents of test signals to TensorBoard's projector."""
+    signal, info = model.task.output_type, test.info
+    index = evenly_spaced(MAX_EMBEDDED if signal.display.preview_is_complete else MAX_EMBEDDED // 4, len(test))
+    latent = test_latent[index]
+    objects = reference_objects(model.task, test, index) or decode_objects(model.gon, signal, latent)
+    labels = None if info.labels is None else [info.class_name(int(info.labels[i])) for i in index]
+    log_embedding(folder, latent, info.names_of(index), labels, [signal.preview(obj) for obj in objects])

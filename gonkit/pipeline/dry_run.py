@@ -1,0 +1,37 @@
+"""What a run would do: the resolved recipe, sizes of network and data, and the memory of a step."""
+
+from __future__ import annotations
+
+__all__ = ["describe_run"]
+
+import torch
+
+from gonkit.devices import select_device
+from gonkit.inference import build_gon
+from gonkit.pipeline.artifacts import DatasetSplits
+from gonkit.recipe import Recipe
+from gonkit.training import estimate_step_cost, resolve_auto_settings
+
+
+def describe_run(recipe: Recipe) -> str:
+    """A text for `--dry-run`; the data is read, and nothing is written but caches of prepared data."""
+    datasets = DatasetSplits.read(recipe.signal)
+    one = torch.arange(1)
+    inputs, target = datasets.train.pair(one)
+    device, classes = select_device(recipe.train.device), len(datasets.train.info.class_names)
+    recipe, reasons = resolve_auto_settings(recipe, inputs, target, device)
+    gon = build_gon(recipe, classes=classes)
+    lines = [recipe.toml(), f"parameters: {sum(p.numel() for p in gon.parameters()):,}"]
+    for split, dataset in datasets._asdict().items():
+        batch = dataset.batch(one)
+        size = sum(t.numel() * t.element_size() for t in (batch.values, batch.mask, batch.source) if t is not None)
+        shared = "shared by all" if batch.shares_coords else "of each signal's own"
+        note = f" ({dataset.info.note})" if dataset.info.note else ""
+        lines.append(
+            f"{split}: {len(dataset):,} signals, values {tuple(batch.values.shape[1:])}, coords "
+            f"{tuple(batch.coords.shape[-2:])} {shared}, {len(dataset) * size / 2**20:.1f} MiB{note}"
+        )
+    lines += [f"{key}: {reason}" for key, reason in reasons.items()]
+    peak = estimate_step_cost(recipe, inputs, target, device, classes).peak_mib
+    lines.append(f"memory of a step's tensors, beside data and libraries: {peak:,.0f} MiB")
+    return "\n".join(lines)

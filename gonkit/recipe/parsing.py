@@ -1,0 +1,232 @@
+"""Recipes: TOML or a dictionary → frozen settings, with all mistakes reported at once."""
+
+from __future__ import annotations
+
+__all__ = ["parse_recipe", "read_recipe", "recipe_from_dict"]
+
+import copy
+import json
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gonkit.data import Settings, Task, explain_validation_error
+from gonkit.errors import GonkitError, RecipeError
+from gonkit.imports import did_you_mean, import_class, resolve_class_path
+from gonkit.losses import PointwiseLoss
+from gonkit.recipe.settings import (
+    EvaluateSettings,
+    FieldSettings,
+    LatentSettings,
+    LossSettings,
+    PriorSettings,
+    Recipe,
+    TrainSettings,
+)
+
+Table = dict[str, Any]
+SECTIONS: Mapping[str, type[Settings]] = {
+    "field": FieldSettings,
+    "latent": LatentSettings,
+    "loss": LossSettings,
+    "train": TrainSettings,
+    "prior": PriorSettings,
+    "evaluate": EvaluateSettings,
+}
+RENAMED_KEYS: Mapping[tuple[str, str], str] = {  # keys of earlier recipes
+    ("field", "standardise"): "standardize",
+    ("latent", "drop"): "dropout",
+    ("train", "rows"): "max_points",
+    ("train", "floor"): "lr_floor",
+    ("train", "clip"): "grad_clip",
+    ("signal", "colour"): "color",
+}
+
+
+def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe file.
+
+    Args:
+        path: of the TOML file.
+        overrides: `section.key=value`, the value in TOML or a bare word.
+
+    Raises:
+        RecipeError: all its mistakes.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        names = (p.name for p in path.parent.glob("*.toml")) if path.parent.is_dir() else ()
+        raise RecipeError(f"{path}: no such recipe{did_you_mean(path.name, names)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from None
+    return parse_recipe(text, overrides, source=str(path), folder=path.parent)
+
+
+def parse_recipe(
+    text: str, overrides: Sequence[str] = (), *, source: str = "recipe", folder: Path | None = None
+) -> Recipe:
+    """A recipe from its text.
+
+    Args:
+        text: TOML.
+        overrides: `section.key=value`.
+        source: what messages call the recipe.
+        folder: where a signal type's own file is looked for first.
+
+    Raises:
+        RecipeError: all its mistakes.
+
+    Example:
+        >>> text = '''
+        ... name = "x"
+        ... field.widht = 8
+        ... signal.type = "signals.image:Image"
+        ... '''
+        >>> parse_recipe(text)
+        Traceback (most recent call last):
+        gonkit.errors.RecipeError: recipe: 1 mistake
+          field.widht: there is no such key; did you mean 'width'?
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{source}: not valid TOML: {error}") from None
+    return recipe_from_dict(table, overrides, source=source, folder=folder)
+
+
+def recipe_from_dict(
+    table: Mapping[str, Any], overrides: Sequence[str] = (), *, source: str = "recipe", folder: Path | None = None
+) -> Recipe:
+    """A recipe from a dictionary with the keys of a recipe file; `signal` may also be a `Task` itself.
+
+    Args:
+        table: sections and their keys.
+        overrides: `section.key=value`.
+        source: what messages call the recipe.
+        folder: where a signal type's own file is looked for first.
+
+    Raises:
+        RecipeError: all its mistakes.
+    """
+    table = _with_task_type(copy.deepcopy(dict(table)))
+    problems: list[str] = []
+    for override in overrides:
+        problems += _apply_override(table, override)
+    section_types: dict[str, type[Settings]] = {}
+    problems += _import_task_type(table, section_types, folder)
+    section_types |= SECTIONS
+    for key in table.keys() - SECTIONS.keys() - {"name", "signal"}:
+        problems.append(f"{key}: there is no such section{did_you_mean(key, ['name', 'signal', *SECTIONS])}")
+    sections: Table = {}
+    for name, section_type in section_types.items():
+        problems += _take_out_renamed(table, name)
+        try:
+            sections[name] = section_type.model_validate_json(json.dumps(table.get(name, {})))
+        except ValidationError as error:
+            problems += explain_validation_error(error, name, section_type)
+        except (GonkitError, TypeError) as error:
+            problems.append(f"{name}: {error}")
+    recipe = None
+    if not problems:
+        sections["signal"] = sections["signal"].with_absolute_paths()
+        try:
+            recipe = Recipe(name=table.get("name", Path(source).stem), **sections)
+            problems += _check_consistency(recipe)
+        except ValidationError as error:
+            problems += explain_validation_error(error, "", Recipe)
+    if problems or recipe is None:
+        count = f"{len(problems)} mistake" + "s" * (len(problems) != 1)
+        raise RecipeError(f"{source}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
+    return recipe
+
+
+def _with_task_type(table: Table) -> Table:
+    """The table with a task that was given as an object written out, so that it is read back like any other."""
+    task = table.get("signal")
+    if isinstance(task, Task):
+        task_type = type(task)
+        name = task_type.__module__
+        if name == "__main__" and (file := getattr(sys.modules[name], "__file__", None)):
+            name = str(Path(file).resolve())
+        table["signal"] = task.model_dump(mode="json", exclude_none=True, serialize_as_any=True) | {
+            "type": task.type or f"{name}:{task_type.__qualname__}"
+        }
+    return table
+
+
+def _apply_override(table: Table, override: str) -> list[str]:
+    key, equals, text = override.partition("=")
+    *path, last = key.strip().split(".")
+    if not equals or not last:
+        return [f"--set {override}: must read section.key=value"]
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word
+    for step in path:
+        table = table.setdefault(step, {})
+        if not isinstance(table, dict):
+            return [f"--set {override}: {step!r} is not a section"]
+    table[last] = value
+    return []
+
+
+def _take_out_renamed(table: Table, section: str) -> list[str]:
+    """Removes keys of earlier recipes from a section; says what each is called now."""
+    keys, problems = table.get(section), []
+    if isinstance(keys, dict):
+        for (where, old), new in RENAMED_KEYS.items():
+            if where == section and old in keys:
+                del keys[old]
+                problems.append(f"{section}.{old}: this key is called {section}.{new} now")
+    return problems
+
+
+def _import_task_type(table: Table, section_types: dict[str, type[Settings]], folder: Path | None) -> list[str]:
+    """Imports the task's class and writes its full name into the table, so that it is found again from anywhere."""
+    section = table.get("signal")
+    if not isinstance(section, dict) or not isinstance(section.get("type"), str):
+        return ['signal.type: missing; name a signal type, as in type = "my_signals.py:Mine"']
+    name = section["type"]
+    try:
+        task_type = import_class(name, Task, folder)
+    except GonkitError as error:
+        return [f"signal.type: {error}"]
+    except Exception as error:  # a mistake inside the user's own file
+        return [f"signal.type: importing {name} failed: {type(error).__name__}: {error}"]
+    section["type"] = resolve_class_path(name, folder)
+    section_types["signal"] = task_type
+    return []
+
+
+def _check_consistency(recipe: Recipe) -> list[str]:
+    """Mistakes in combinations of keys that are valid by themselves."""
+    task = recipe.signal
+    try:
+        objective = recipe.objective
+    except (GonkitError, ValueError) as error:
+        return [f"loss: {error}"]
+    problems = []
+    if objective.differentiates and recipe.train.compile is True:
+        problems.append(
+            "train.compile: a loss here differentiates the field, which then cannot be compiled; set it to false"
+        )
+    if recipe.latent.dropout and not task.conditioning_channels:
+        problems.append("latent.dropout: only signals with a source can be predicted from the origin; set it to 0")
+    if objective.requires("input") and not task.has_separate_encoder:
+        problems.append(
+            "loss.outer.source: there is no source to predict; it belongs to a task that converts one signal to another"
+        )
+    if recipe.latent.inner_step.uses_curvature and not isinstance(objective.inner, PointwiseLoss):
+        name = recipe.loss.inner or task.input_type.default_losses.inner
+        problems.append(
+            f'latent.origin: "{recipe.latent.origin}" needs a pointwise inner loss and {name!r} is none; set '
+            'origin = "gradient"'
+        )
+    return problems

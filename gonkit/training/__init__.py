@@ -1,0 +1,45 @@
+"""Training: the loop, its steps, and what makes it fast, exact and resumable."""
+
+from __future__ import annotations
+
+from gonkit.training.allocator import allocator_policy
+from gonkit.training.auto import resolve_auto_settings
+from gonkit.training.callbacks import TrainCallback, TrainProgress
+from gonkit.training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from gonkit.training.cost import CostCounter, StepCost, estimate_step_cost
+from gonkit.training.distributed import ProcessGroup
+from gonkit.training.loader import iterate_batches
+from gonkit.training.logger import METRICS_FILE, RunLogger, log_embedding, read_metrics
+from gonkit.training.loop import FitResult, fit
+from gonkit.training.sampler import StepSampler
+from gonkit.training.selection import ModelSelection
+from gonkit.training.step import StepInputs, TrainStep
+from gonkit.training.validation import batch_metrics, log_previews, validate
+
+__all__ = [
+    "CHECKPOINT_FILE",
+    "METRICS_FILE",
+    "CostCounter",
+    "FitResult",
+    "ModelSelection",
+    "ProcessGroup",
+    "RunLogger",
+    "StepCost",
+    "StepInputs",
+    "StepSampler",
+    "TrainCallback",
+    "TrainProgress",
+    "TrainStep",
+    "allocator_policy",
+    "batch_metrics",
+    "estimate_step_cost",
+    "fit",
+    "iterate_batches",
+    "load_checkpoint",
+    "log_embedding",
+    "log_previews",
+    "read_metrics",
+    "resolve_auto_settings",
+    "save_checkpoint",
+    "validate",
+]

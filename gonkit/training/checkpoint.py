@@ -1,0 +1,60 @@
+"""Checkpoints from which training resumes exactly."""
+
+from __future__ import annotations
+
+__all__ = ["CHECKPOINT_FILE", "load_checkpoint", "save_checkpoint"]
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from gonkit.errors import GonkitError
+from gonkit.files import read_tensors, write_tensors
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+FORMAT = 2
+
+
+def save_checkpoint(path: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, seconds: float) -> None:
+    """Saves all that `load_checkpoint` needs to continue after `step` as if nothing had happened.
+
+    Order, points and learning rates are functions of seed and step, so that no random state is saved.
+
+    Args:
+        path: of the file.
+        step: updates made so far.
+        model: whose weights and buffers are saved.
+        optimizer: whose moments are saved.
+        seconds: of training so far.
+    """
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in moments.items()}
+    write_tensors(path, tensors, {"format": FORMAT, "step": step, "seconds": seconds})
+
+
+def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
+    """Restores model and optimizer; returns the updates made so far and their seconds.
+
+    Raises:
+        GonkitError: a file that is damaged, of another format or of another network.
+    """
+    tensors, metadata = read_tensors(path)
+    if (found := metadata.get("format", 1)) != FORMAT:
+        raise GonkitError(
+            f"{path}: a checkpoint of format {found}, and this version of gonkit resumes format {FORMAT}: start the "
+            "run's recipe again"
+        )
+    weights = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
+    state = optimizer.state_dict()
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            state["state"].setdefault(int(index), {})[name] = value
+    try:
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(state)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise GonkitError(f"{path}: of another network than the recipe beside it: {error}") from None
+    return int(metadata["step"]), float(metadata["seconds"])

@@ -1,0 +1,271 @@
+"""`fit`: the one training loop, for every task."""
+
+from __future__ import annotations
+
+__all__ = ["FitResult", "fit"]
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from gonkit.batch import Batch, Prediction
+from gonkit.data import SignalDataset, evenly_spaced
+from gonkit.devices import select_device
+from gonkit.errors import DivergedError, TrainingInterrupted
+from gonkit.files import write_json
+from gonkit.inference import build_gon
+from gonkit.nn import GON
+from gonkit.recipe import Recipe, TrainSettings
+from gonkit.training.allocator import allocator_policy
+from gonkit.training.callbacks import TrainCallback, TrainProgress
+from gonkit.training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from gonkit.training.distributed import ProcessGroup
+from gonkit.training.interruption import InterruptHandler
+from gonkit.training.loader import iterate_batches
+from gonkit.training.logger import RunLogger
+from gonkit.training.sampler import StepSampler
+from gonkit.training.selection import ModelSelection
+from gonkit.training.step import StepInputs, TrainStep
+from gonkit.training.validation import batch_metrics, log_previews, validate
+
+MAX_STD_SIGNALS = 10_000  # over which the standard deviation of the training values is taken
+
+
+class FitResult(NamedTuple):
+    """A trained network.
+
+    Attributes:
+        gon: with the weights that `train.keep` selects, in evaluation mode.
+        steps: updates made; fewer than `train.steps` if a callback ended training.
+        seconds: of training.
+    """
+
+    gon: GON
+    steps: int
+    seconds: float
+
+
+def fit(
+    recipe: Recipe,
+    train: SignalDataset,
+    val: SignalDataset,
+    folder: Path,
+    *,
+    quiet: bool = False,
+    callbacks: Sequence[TrainCallback] = (),
+    group: ProcessGroup | None = None,
+    stop_after: int | None = None,
+) -> FitResult:
+    """Trains a recipe's network, from the folder's checkpoint if there is one.
+
+    Args:
+        recipe: what to train, with "auto" resolved.
+        train: signals to learn from.
+        val: held-out signals.
+        folder: of the run; gets curves, TensorBoard events and the checkpoint.
+        quiet: no progress bar.
+        callbacks: see `TrainCallback`; called in the main process only.
+        group: of the processes that train the network together; None for one. The main one writes.
+        stop_after: interrupt the run after so many steps, counted from its beginning, as Ctrl-C would.
+
+    Raises:
+        TrainingInterrupted: by Ctrl-C, SIGTERM or `stop_after`; the checkpoint holds everything.
+        DivergedError: a loss or gradient was not finite; `failure.json` has the details.
+        ProcessLostError: another process is gone; the last checkpoint is intact.
+    """
+    run = _Run(recipe, train, val, folder, callbacks, group or ProcessGroup(), quiet)
+    settings, done = recipe.train, run.step
+    batches = iterate_batches(train, run.sampler, run.group, done + 1, settings.steps, settings.workers)
+    policy = allocator_policy("return" if settings.max_points else "keep")
+    with policy, run.logger or nullcontext(), InterruptHandler() as interrupt:
+        finished = not done and run.notify({}, {})
+        for step, pair in () if finished else batches:
+            inputs = run.train_step.prepare(step, *(part.to(run.device) for part in pair))
+            if step == done + 1 and settings.compile is True:
+                run.compile(step, inputs)
+            prediction, terms = run.update(step, inputs)
+
+            # Look at the run now and then: every look waits for the device
+            validating = step % settings.validate_every == 0 or step == settings.steps
+            stopping = run.group.any_rank(interrupt.requested or step == stop_after)
+            if validating or stopping or step % settings.log_every == 0:
+                run.check_finite()
+            if validating or step % settings.log_every == 0:
+                metrics = run.log(prediction, inputs.target, terms)
+                if validating:
+                    metrics |= run.validate()
+                finished = run.notify(terms, metrics)
+            if validating or stopping or finished:
+                run.save()
+            if finished:
+                break
+            if stopping and step < settings.steps:
+                raise TrainingInterrupted(f"stopped after step {step} of {settings.steps}")
+    return run.result()
+
+
+class _Run:
+    """Network, optimizer and log of a run, and what happens to them in a step."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        train: SignalDataset,
+        val: SignalDataset,
+        folder: Path,
+        callbacks: Sequence[TrainCallback],
+        group: ProcessGroup,
+        quiet: bool,
+    ) -> None:
+        settings = recipe.train
+        self.recipe, self.train, self.val, self.folder = recipe, train, val, folder
+        self.callbacks, self.group = callbacks, group
+        self.device = select_device(settings.device)
+        group.validate_divisible(settings.batch)
+        torch.manual_seed(settings.seed)
+        inputs, target = train.pair(evenly_spaced(MAX_STD_SIGNALS, len(train)))
+        gon = build_gon(recipe, _value_std(target), _value_std(inputs), len(train.info.class_names))
+        self.gon = gon.to(self.device)
+        self.weights = list(self.gon.parameters())
+        self.optimizer = torch.optim.Adam(self.weights, lr=settings.learning_rate, fused=True)
+        self.step, self.seconds = 0, 0.0
+        if (folder / CHECKPOINT_FILE).exists():
+            self.step, self.seconds = load_checkpoint(folder / CHECKPOINT_FILE, self.gon, self.optimizer)
+        self.scheduler = _learning_rate_schedule(self.optimizer, settings, self.step)
+        self.sampler = StepSampler(settings.seed, len(train), settings.batch)
+        self.train_step = TrainStep(self.gon, recipe, self.sampler, group)
+        self.watched = evenly_spaced(settings.validate_signals, len(val))
+        self.selection = ModelSelection(folder, settings.keep)
+        signal, steps = recipe.signal.output_type, settings.steps
+        self.logger = RunLogger(folder, signal, self.step, steps, quiet) if group.is_main else None
+        self.unchecked: list[Tensor] = []  # loss and gradient norm of the steps since the last look
+        self.started = time.perf_counter() - self.seconds
+        self.first_step = self.step
+
+    def compile(self, step: int, inputs: StepInputs) -> None:
+        with self._clock_stopped():
+            message = self.train_step.compile(step, inputs)
+        if self.logger is not None:
+            self.logger.write_line(message)
+
+    def update(self, step: int, inputs: StepInputs) -> tuple[Prediction, dict[str, Tensor]]:
+        """One step of the optimizer; returns the prediction, and the objective and its terms as scalars."""
+        prediction, loss, terms = self.train_step.loss(step, inputs)
+        self.optimizer.zero_grad()
+        loss.backward()
+        losses = {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
+        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+        self.group.all_reduce_mean([*gradients, *losses.values()])
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.train.grad_clip or math.inf)
+        self.learning_rate = self.optimizer.param_groups[0]["lr"]
+        self.optimizer.step()
+        self.scheduler.step()
+        self.step = step
+        self.unchecked.append(torch.stack([losses["loss"], norm.detach()]))
+        if self.logger is not None:
+            self.logger.bar.update()
+        return prediction, losses
+
+    def check_finite(self) -> None:
+        """Raises `DivergedError` if a loss or gradient since the last check was not finite."""
+        recent = torch.stack(self.unchecked).cpu()  # (steps, 2)
+        self.last_norm = recent[-1, 1].item()
+        self.unchecked.clear()
+        bad = ~recent.isfinite().all(1)
+        if not bad.any():
+            return
+        first = self.step - len(recent) + 1 + int(bad.nonzero()[0, 0])
+        record = {
+            "step": first,
+            "loss": [repr(value) for value in recent[:, 0].tolist()],
+            "gradient_norm": [repr(value) for value in recent[:, 1].tolist()],
+            "signals": self.train.info.names_of(self.sampler.batch_indices(first)),
+        }
+        if self.group.is_main:
+            write_json(self.folder / "failure.json", record)
+        raise DivergedError(
+            f"the loss or its gradient was not finite at step {first}; {self.folder / 'failure.json'} lists the steps "
+            "before and the signals of that batch, and the last checkpoint is intact. Try a smaller "
+            "train.learning_rate or latent.step, train.grad_clip = 1.0, precision fp32, and look at the signals listed"
+        )
+
+    def log(self, prediction: Prediction, target: Batch, losses: dict[str, Tensor]) -> dict[str, float]:
+        """Logs and returns the metrics of a step's batch."""
+        if self.logger is None:
+            return {}
+        terms = {name: value.item() for name, value in losses.items() if name == "loss" or len(losses) > 2}
+        metrics = {f"train/{name}": value for name, value in terms.items()}
+        metrics["train/gradient_norm"] = self.last_norm
+        batch = batch_metrics(self.gon, self.recipe, prediction, target)
+        metrics |= {f"train/{name}": value for name, value in batch.items()}
+        metrics["train/learning_rate"] = self.learning_rate
+        self.logger.log_scalars(self.step, metrics)
+        self.logger.update_progress("train", metrics)
+        return metrics
+
+    def validate(self) -> dict[str, float]:
+        """Logs and returns held-out metrics, logs previews, and offers the weights for selection."""
+        if self.logger is None:
+            return {}
+        inputs, target = (part.to(self.device) for part in self.val.pair(self.watched, evaluate=True))
+        metrics = validate(self.gon, self.recipe, inputs, target)
+        self.logger.log_scalars(self.step, metrics)
+        self.logger.update_progress("validation", metrics)
+        log_previews(self.gon, self.recipe, self.train, self.val, self.watched, self.step, self.logger)
+        self.selection.update(self.step, self.gon, metrics)
+        return metrics
+
+    def notify(self, losses: dict[str, Tensor], metrics: dict[str, float]) -> bool:
+        """Calls the callbacks; whether one of them ends training."""
+        finished = False
+        if self.group.is_main and self.callbacks:
+            seconds = time.perf_counter() - self.started
+            values = {name: value.item() for name, value in losses.items()}
+            with self._clock_stopped():
+                progress = TrainProgress(self.step, seconds, values, metrics, self.gon)
+                finished = True in [callback(progress) for callback in self.callbacks]
+        return self.group.any_rank(finished)
+
+    def save(self) -> None:
+        if self.group.is_main:
+            seconds = time.perf_counter() - self.started
+            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, self.optimizer, seconds)
+
+    def result(self) -> FitResult:
+        seconds = time.perf_counter() - self.started if self.step > self.first_step else self.seconds
+        if self.group.is_main:
+            self.selection.restore(self.gon)
+        return FitResult(self.gon.eval(), self.step, seconds)
+
+    @contextmanager
+    def _clock_stopped(self) -> Iterator[None]:
+        stopped = time.perf_counter()
+        yield
+        self.started += time.perf_counter() - stopped
+
+
+def _learning_rate_schedule(optimizer: torch.optim.Optimizer, settings: TrainSettings, done: int) -> LambdaLR:
+    """A linear warm-up times half a cosine down to `lr_floor`; a function of the step alone, and so resumed exactly."""
+
+    def factor(done: int) -> float:
+        rise = min(1.0, (done + 1) / max(settings.warmup, 1))
+        fall = 0.5 * (1 + math.cos(math.pi * done / settings.steps))
+        return rise * (settings.lr_floor + (1 - settings.lr_floor) * fall)
+
+    for group in optimizer.param_groups:
+        group["initial_lr"] = settings.learning_rate
+    return LambdaLR(optimizer, factor, last_epoch=done - 1)
+
+
+def _value_std(batch: Batch) -> float:
+    """Standard deviation of the observed values, 1 where they do not vary."""
+    values = batch.values if batch.mask is None else batch.values[batch.mask]
+    std = values.double().std().item()
+    return std if std > 1e-12 else 1.0

@@ -1,0 +1,94 @@
+"""One training step up to its loss, as a function of its number and its signals: trained, costed and benchmarked."""
+
+from __future__ import annotations
+
+__all__ = ["StepInputs", "TrainStep"]
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gonkit.batch import Batch, Prediction
+from gonkit.nn import GON, StepNoise
+from gonkit.recipe import Recipe
+from gonkit.training.distributed import ProcessGroup
+from gonkit.training.sampler import StepSampler
+
+
+class StepInputs(NamedTuple):
+    """What a step encodes and what it predicts, in network units, and its random tensors."""
+
+    inputs: Batch
+    target: Batch
+    noise: StepNoise
+
+
+class TrainStep:
+    """Encodes by the origin's gradient, decodes, compares.
+
+    Args:
+        gon: the network.
+        recipe: its losses, points and precision.
+        sampler: of points and noise.
+        group: of processes among which signals are sharded.
+    """
+
+    def __init__(self, gon: GON, recipe: Recipe, sampler: StepSampler, group: ProcessGroup | None = None) -> None:
+        self.gon, self.recipe, self.sampler, self.group = gon, recipe, sampler, group or ProcessGroup()
+        self.objective = recipe.objective
+        self.network: Callable[..., Prediction] = gon
+
+    def prepare(self, step: int, inputs: Batch, target: Batch) -> StepInputs:
+        """Draws the points and the noise of a step, from 1, for its signals."""
+        gon, recipe, objective, sampler = self.gon, self.recipe, self.objective, self.sampler
+        device, dropout = inputs.values.device, recipe.latent.dropout
+        outer_points = recipe.train.points if objective.requires("values") else 0
+        inner_index = sampler.point_indices(
+            "inner", step, inputs.values.shape[1], recipe.latent.points, objective.inner.needs_contiguous_points
+        )
+        outer_index = sampler.point_indices(
+            "outer", step, target.values.shape[1], outer_points, objective.needs_contiguous_points
+        )
+        target = gon.standardize(target.at_points(outer_index))
+        noise = sampler.noise(step, recipe.latent.dim) if gon.posterior is not None else None
+        mask = sampler.dropout_mask(step, dropout) if dropout else None
+        return StepInputs(
+            gon.standardize(inputs.at_points(inner_index), encoder=True),
+            target.with_coord_grad() if "coords" in objective.differentiates else target,
+            StepNoise(*(None if whole is None else self.group.shard(whole).to(device) for whole in (noise, mask))),
+        )
+
+    def loss(self, step: int, inputs: StepInputs) -> tuple[Prediction, Tensor, dict[str, Tensor]]:
+        """The prediction, the loss, and its terms."""
+        torch.manual_seed(self.sampler.step_seed(step))  # for losses that draw random numbers
+        prediction = self.predict(inputs)
+        return prediction, *self.objective(prediction, inputs.target, step)
+
+    def predict(self, inputs: StepInputs) -> Prediction:
+        """Encodes and decodes. An unresolved "auto" means fp32 and no limit of points."""
+        settings = self.recipe.train
+        max_points = settings.max_points if isinstance(settings.max_points, int) and settings.max_points else None
+        device_type, reduced = inputs.inputs.values.device.type, settings.precision == "bf16"
+        with torch.autocast(device_type, torch.bfloat16, enabled=reduced):
+            return self.network(
+                inputs.inputs,
+                inputs.target,
+                noise=inputs.noise,
+                predict_input=self.objective.requires("input"),
+                max_points=max_points,
+            )
+
+    def compile(self, step: int, inputs: StepInputs) -> str:
+        """Compiles the network and warms it up, or leaves it eager; returns a message about which."""
+        started = time.perf_counter()
+        self.network = torch.compile(self.gon.forward, dynamic=False)
+        try:
+            torch.autograd.grad(self.loss(step, inputs)[1], list(self.gon.parameters()), allow_unused=True)
+        except Exception as error:  # compilers fail in many ways; each leaves the eager network intact
+            self.network = self.gon
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            return f"train.compile: not possible here, training goes on without it ({reason[0]})"
+        return f"compiled in {time.perf_counter() - started:.0f} s"

@@ -1,0 +1,209 @@
+"""Sound files: read whole or in segments, and checked; written without clipping."""
+
+from __future__ import annotations
+
+__all__ = [
+    "SUFFIXES",
+    "AudioReader",
+    "AudioWriter",
+    "fit_length",
+    "read_audio",
+    "read_segment",
+    "resampled_length",
+    "write_audio",
+]
+
+import math
+import struct
+import sys
+import tempfile
+from pathlib import Path
+
+import soundfile
+import torch
+from torch import Tensor
+
+from gonkit.data import SignalReader, SignalWriter
+from gonkit.errors import GonkitError
+from gonkit.files import atomic_path
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+BLOCK_SIZE = 1 << 18  # frames copied at a time
+RESAMPLE_MARGIN = 8  # samples of the lower rate that resampling looks to either side; its window is 6 wide
+
+
+def read_audio(path: Path, rate: int) -> Tensor:
+    """A recording (T,), mixed down to mono and resampled to `rate` Hz.
+
+    Raises:
+        GonkitError: unreadable, cut short, empty, silent throughout, or with samples that are not finite.
+    """
+    from torchaudio.functional import resample
+
+    reader = AudioReader(path)
+    samples = reader.read(reader.shape[0])[..., 0].mean(0)
+    if not samples.any():
+        raise GonkitError(f"{path}: all {len(samples)} samples are zero: a silent recording has nothing to learn from")
+    mono: Tensor = samples if reader.resolution == rate else resample(samples, reader.resolution, rate)
+    return mono
+
+
+def resampled_length(path: Path, rate: int) -> int:
+    """Number of samples that `read_audio` would return, from the file's header.
+
+    Raises:
+        GonkitError: unreadable, shorter than its header says, or empty.
+    """
+    reader = AudioReader(path)
+    return -(-reader.shape[0] * rate // reader.resolution)
+
+
+def read_segment(path: Path, start: int, count: int, rate: int) -> Tensor:
+    """Samples `start` to `start + count` of `read_audio(path, rate)`, zero beyond its end, without reading all of it.
+
+    Raises:
+        GonkitError: unreadable, cut short, or with samples that are not finite.
+    """
+    from torchaudio.functional import resample
+
+    reader = AudioReader(path)
+    divisor = math.gcd(reader.resolution, rate)
+    native, target = reader.resolution // divisor, rate // divisor  # `native` frames last as long as `target` samples
+    margin = -(-RESAMPLE_MARGIN // min(native, target))  # in units of that duration
+    first = max(0, start // target - margin)
+    last = min(reader.shape[0], (-(-(start + count) // target) + margin) * native)
+    reader.skip(first * native)
+    samples = reader.read(max(0, last - first * native))[..., 0].mean(0)
+    mono = samples if native == target else resample(samples, reader.resolution, rate)
+    return fit_length(mono[start - first * target :], count)
+
+
+def fit_length(samples: Tensor, length: int) -> Tensor:
+    """The first `length` samples, padded with zeros if there are fewer.
+
+    Example:
+        >>> fit_length(torch.ones(2), 3), fit_length(torch.ones(9), 3)
+        (tensor([1., 1., 0.]), tensor([1., 1., 1.]))
+    """
+    return torch.nn.functional.pad(samples[:length], (0, max(0, length - len(samples))))
+
+
+class AudioReader(SignalReader):
+    """A sound file, with a track for each channel.
+
+    Raises:
+        GonkitError: unreadable, cut short, or empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.file = soundfile.SoundFile(path)
+        except (soundfile.SoundFileError, OSError) as error:
+            reason = "there is no such file" if not path.exists() else str(error).rpartition(": ")[2]
+            raise GonkitError(f"{path}: cannot be read as sound: {reason}") from None
+        self.shape = (self.file.frames,)
+        self.num_tracks = self.file.channels
+        self.resolution = self.file.samplerate
+        expected, actual = _riff_length(path), path.stat().st_size
+        if expected is not None and expected > actual:
+            raise GonkitError(
+                f"{path}: cut short: its header speaks of {expected:,} bytes and the file has {actual:,}; copy it again"
+            )
+        if not self.file.frames:
+            raise GonkitError(f"{path}: holds no samples")
+        self.position = 0
+
+    def skip(self, count: int) -> None:
+        """Moves forward by `count` frames."""
+        self.position = self.file.seek(self.position + count)
+
+    def read(self, count: int) -> Tensor:
+        samples = torch.from_numpy(self.file.read(count, dtype="float32", always_2d=True))
+        if len(samples) < count:
+            raise GonkitError(
+                f"{self.path}: cut short: {self.position + len(samples):,} of {self.shape[0]:,} frames can be read; "
+                "copy it again"
+            )
+        if not samples.isfinite().all():
+            bad = ~samples.isfinite().all(1)
+            first = (self.position + int(bad.nonzero()[0, 0])) / self.resolution
+            raise GonkitError(
+                f"{self.path}: {int(bad.sum())} frames are not finite (NaN or infinity), from {first:.3f} s"
+            )
+        self.position += count
+        return samples.mT.unsqueeze(-1)  # (channels, T, 1)
+
+
+class AudioWriter(SignalWriter):
+    """A sound file being written. If its peak exceeds full scale, the whole file is attenuated at the end.
+
+    The final gain is known only at the end, so samples are kept in an anonymous temporary file until then.
+
+    Args:
+        path: ends in .wav (16 bits), .flac (16 bits) or .float.wav (32 bits, never attenuated).
+        rate: sampling rate, in Hz.
+        channels: number of channels.
+    """
+
+    def __init__(self, path: Path, rate: int, channels: int) -> None:
+        self.path, self.rate, self.channels = path, rate, channels
+        self.exact = path.name.endswith(".float.wav")
+        self.peak = 0.0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._draft = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115
+        self._file = soundfile.SoundFile(self._draft, "w", rate, channels, format="WAV", subtype="FLOAT")
+
+    def write(self, values: Tensor) -> None:
+        samples = values[..., 0].mT.contiguous()
+        self.peak = max(self.peak, samples.abs().max().item() if samples.numel() else 0.0)
+        self._file.write(samples.numpy())
+
+    def close(self) -> Path:
+        gain = 1.0
+        if self.peak > 1 and not self.exact:
+            gain = 0.999 / self.peak
+            print(
+                f"note: {self.path}: its peak of {self.peak:.3f} is over full scale, so all of it was made "
+                f"{-20 * math.log10(gain):.1f} dB quieter; .float.wav keeps it as it is",
+                file=sys.stderr,
+            )
+        self._file.close()
+        self._draft.seek(0)
+        container, subtype = self.path.suffix.removeprefix(".").upper(), "FLOAT" if self.exact else "PCM_16"
+        with (
+            self._draft,
+            soundfile.SoundFile(self._draft) as draft,
+            atomic_path(self.path) as temporary,
+            soundfile.SoundFile(temporary, "w", self.rate, self.channels, format=container, subtype=subtype) as file,
+        ):
+            while len(block := draft.read(BLOCK_SIZE, dtype="float32", always_2d=True)):
+                file.write(block * gain)
+        return self.path
+
+    def abort(self) -> None:
+        self._file.close()
+        self._draft.close()
+
+
+def write_audio(path: Path, samples: Tensor, rate: int) -> None:
+    """Writes samples (T, channels) to a file; see `AudioWriter`."""
+    writer = AudioWriter(path, rate, samples.shape[1])
+    writer.write(samples.mT.unsqueeze(-1))
+    writer.close()
+
+
+def _riff_length(path: Path) -> int | None:
+    """Bytes up to the end of the samples, as the header of a RIFF file says; None for other files.
+
+    A decoder silently reads a truncated file as a shorter one.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF" or file.read(8)[4:] != b"WAVE":
+            return None
+        while len(header := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", header)
+            if name == b"data":  # streams write sizes that mean "unknown"
+                return None if size in (0, 0xFFFFFFFF) else file.tell() + size
+            file.seek(size + size % 2, 1)
+    return None
