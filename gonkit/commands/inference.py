@@ -128,6 +128,8 @@ def _convert(options: argparse.Namespace) -> None:
 
     model = open_model(options)
     model.require("convert")
+    if (options.count or options.style) and not model.task.conditioning_channels:
+        raise GonkitError("--count, --style: this model infers the latent from the source alone; leave them out")
     suffix, files = checked_suffix(model, options), model.task.output_type.files
     latent = None
     if options.style:

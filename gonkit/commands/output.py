@@ -59,10 +59,11 @@ def write_objects(model: Model, objects: Sequence[Any], options: argparse.Namesp
 
 
 def unique_stems(paths: Sequence[Path]) -> list[str]:
-    """A file name for each path's result; files of the same name keep the name of their folder."""
+    """A file name for each path's result; files of the same name keep the name of their folder, or get a number."""
     stems = [path.stem for path in paths]
     longer = [f"{path.parent.name}_{path.name}" for path in paths]
-    return [stem if stems.count(stem) == 1 else long for stem, long in zip(stems, longer, strict=True)]
+    names = [stem if stems.count(stem) == 1 else long for stem, long in zip(stems, longer, strict=True)]
+    return [name if names.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(names)]
 
 
 def print_json(value: Any) -> None:

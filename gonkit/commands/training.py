@@ -39,17 +39,15 @@ def _run(options: argparse.Namespace) -> int:
     if options.resume and (options.overrides or options.skip_bad or options.out):
         options.parser.error("--resume uses the recipe in the run folder as it is: no --set, --skip-bad or --out")
 
-    from gonkit.pipeline import describe_run, next_run_folder, run_recipe
+    from gonkit.pipeline import describe_run, next_run_folder, read_stored_recipe, run_recipe
     from gonkit.recipe import read_recipe
     from gonkit.training import ProcessGroup
 
     group = ProcessGroup()
     folder: Path | None = options.resume
     try:
-        if folder is not None and not (folder / "recipe.toml").is_file():
-            raise GonkitError(f"{folder}: no run to resume: there is no recipe.toml in it")
         overrides = options.overrides + (["signal.skip_bad=true"] if options.skip_bad else [])
-        recipe = read_recipe(options.recipe if folder is None else folder / "recipe.toml", overrides)
+        recipe = read_recipe(options.recipe, overrides) if folder is None else read_stored_recipe(folder)
         if options.dry_run:
             print(describe_run(recipe))
             return ExitCode.DONE

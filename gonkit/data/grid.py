@@ -68,7 +68,8 @@ class Grid:
 
     def unflatten(self, values: Tensor) -> Tensor:
         """Values (..., P, C) as (..., *shape, C)."""
-        return values.unflatten(-2, self.shape)
+        dense: Tensor = values.unflatten(-2, self.shape)
+        return dense
 
     @property
     def spacing(self) -> Tensor:

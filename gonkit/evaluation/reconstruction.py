@@ -11,7 +11,7 @@ from gonkit.batch import Batch
 from gonkit.data import SignalDataset, Task, evenly_spaced
 from gonkit.evaluation.elbo import evaluate_elbo
 from gonkit.evaluation.labels import classify_dataset
-from gonkit.inference import decode_objects, encode_dataset, reference_objects
+from gonkit.inference import decode_objects, encode_dataset
 from gonkit.metrics import MetricAccumulator
 from gonkit.nn import GON
 from gonkit.recipe import Recipe

@@ -72,9 +72,7 @@ def evaluate_samples(
     Raises:
         GonkitError: a model that cannot sample, or that converts signals.
     """
-    model.require("sample")
-    if model.task.input_type is not model.task.output_type:
-        raise GonkitError("this model converts one type of signal to another; its samples are not evaluated alone")
+    _require_samples(model)
     count = min(count, len(test), len(train))
     samples = model.prior.sample(count, seed=seed)
     held_out = encode_signals(model.gon, test, evenly_spaced(count, len(test)))
@@ -122,8 +120,9 @@ def load_or_train_classifier(
         None where the training signals have no labels, or do not lie on one grid.
 
     Raises:
-        GonkitError: a file that holds no classifier.
+        GonkitError: a file that holds no classifier, or a model that cannot sample or that converts signals.
     """
+    _require_samples(model)
     own = run / CLASSIFIER_FILE if run.is_dir() else run.with_name(CLASSIFIER_FILE)
     if path is not None or own.exists():
         return load_feature_classifier(path or own)
@@ -147,6 +146,15 @@ def refit_prior(model: Model, kind: PriorKind, per_class: bool = False) -> Prior
     latent, held_out = encode_dataset(model.gon, train), encode_dataset(model.gon, val)
     seed = model.recipe.train.seed
     return fit_prior(kind, latent, held_out, seed=seed, label=label, held_out_label=held_out_label)
+
+
+def _require_samples(model: Model) -> None:
+    model.require("sample")
+    if model.task.input_type is not model.task.output_type:
+        raise GonkitError(
+            "this model converts one type of signal to another, and its samples are not evaluated; use gonkit evaluate "
+            "without --samples"
+        )
 
 
 def _feature_metrics(

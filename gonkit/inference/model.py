@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Model", "Signals"]
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from gonkit.imports import did_you_mean
 from gonkit.inference.abilities import Ability, obstacle
 from gonkit.inference.encoding import dataset_class_means
 from gonkit.inference.interpolation import Interpolation, interpolate
-from gonkit.inference.model_file import read_model_file, write_model_file
+from gonkit.inference.model_file import ModelContent, read_model_file, write_model_file
 from gonkit.inference.objects import decode_objects
 from gonkit.inference.whole_files import reconstruct_file
 from gonkit.nn import GON
@@ -39,6 +39,7 @@ class Model:
         gon: the network.
         prior: from which latents are sampled.
         class_names: of the labels.
+        datasets: the data sets that were passed to `gonkit.train`, by split; None if the task reads its own.
 
     Example:
         model = gonkit.load("runs/digits/0001")
@@ -49,6 +50,7 @@ class Model:
     gon: GON
     prior: Prior
     class_names: tuple[str, ...] = ()
+    datasets: Mapping[Split, SignalDataset] | None = None
 
     @property
     def task(self) -> Task:
@@ -56,18 +58,31 @@ class Model:
         return self.recipe.signal
 
     def dataset(self, split: Split) -> SignalDataset:
-        """The signals of a split: "train", "val" or "test"."""
-        return self.task.dataset(split)
+        """The signals of a split: "train", "val" or "test".
+
+        Raises:
+            GonkitError: a model from a file that was trained on data sets passed to `gonkit.train`.
+        """
+        if self.datasets is None:
+            return self.task.dataset(split)
+        if split not in self.datasets:
+            raise GonkitError(
+                "this model was trained on data sets passed to gonkit.train, and its file does not hold them; use its "
+                "encode, decode and sample, or dataclasses.replace(model, datasets={...})"
+            )
+        return self.datasets[split]
 
     @staticmethod
     def load(path: str | Path) -> Model:
         """Opens a run folder or a model file; see `gonkit.load`."""
-        recipe, gon, prior, class_names = read_model_file(Path(path))
-        return Model(recipe, gon, prior, class_names)
+        content = read_model_file(Path(path))
+        own_data: dict[Split, SignalDataset] | None = {} if content.has_own_data else None
+        return Model(content.recipe, content.gon, content.prior, content.class_names, own_data)
 
     def save(self, path: Path) -> None:
         """Writes the model file."""
-        write_model_file(path, self.recipe, self.gon, self.prior, self.class_names)
+        content = ModelContent(self.recipe, self.gon, self.prior, self.class_names, self.datasets is not None)
+        write_model_file(path, content)
 
     def to(self, device: str | torch.device) -> Model:
         """The same model, with its network moved to a device."""

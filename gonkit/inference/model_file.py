@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["MODEL_FILE", "read_model_file", "write_model_file"]
+__all__ = ["MODEL_FILE", "ModelContent", "read_model_file", "write_model_file"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -21,16 +22,40 @@ MODEL_FILE = "model.safetensors"
 FORMAT = 2
 
 
-def write_model_file(path: Path, recipe: Recipe, gon: GON, prior: Prior, class_names: Sequence[str]) -> None:
+class ModelContent(NamedTuple):
+    """What a model file holds.
+
+    Attributes:
+        recipe: by which the model was trained.
+        gon: the network.
+        prior: of its latents.
+        class_names: of the labels.
+        has_own_data: whether it was trained on data sets passed to `gonkit.train`, which the recipe does not name.
+    """
+
+    recipe: Recipe
+    gon: GON
+    prior: Prior
+    class_names: tuple[str, ...]
+    has_own_data: bool
+
+
+def write_model_file(path: Path, content: ModelContent) -> None:
     """Writes a model file."""
-    tensors = {f"gon.{key}": value for key, value in gon.state_dict().items()}
-    tensors |= {f"prior.{key}": value for key, value in prior.state_dict().items()}
-    metadata = {"format": FORMAT, "gonkit": __version__, "recipe": recipe.toml(), "class_names": list(class_names)}
+    tensors = {f"gon.{key}": value for key, value in content.gon.state_dict().items()}
+    tensors |= {f"prior.{key}": value for key, value in content.prior.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "gonkit": __version__,
+        "recipe": content.recipe.toml(),
+        "class_names": list(content.class_names),
+        "own_data": content.has_own_data,
+    }
     write_tensors(path, tensors, metadata)
 
 
-def read_model_file(path: Path) -> tuple[Recipe, GON, Prior, tuple[str, ...]]:
-    """Recipe, network, prior and class names of a model file, or of the one in a run folder.
+def read_model_file(path: Path) -> ModelContent:
+    """The content of a model file, or of the one in a run folder.
 
     Raises:
         GonkitError: no such file, or not a model file of this format.
@@ -57,7 +82,8 @@ def read_model_file(path: Path) -> tuple[Recipe, GON, Prior, tuple[str, ...]]:
         prior = load_prior(_strip_prefix(tensors, "prior."))
     except (RuntimeError, KeyError) as error:
         raise GonkitError(f"{path}: weights that do not fit its recipe: {error}") from None
-    return recipe, gon.eval().requires_grad_(False), prior, class_names
+    gon = gon.eval().requires_grad_(False)
+    return ModelContent(recipe, gon, prior, class_names, bool(metadata.get("own_data", False)))
 
 
 def _strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

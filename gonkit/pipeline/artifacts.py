@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gonkit.data import SignalDataset, Task, evenly_spaced
+from gonkit.data import SignalDataset, Split, Task, evenly_spaced
 from gonkit.evaluation import evaluate, pca_baseline
 from gonkit.files import write_json
 from gonkit.inference import MODEL_FILE, Model, decode_objects, encode_dataset, reference_objects
@@ -35,6 +35,10 @@ class DatasetSplits(NamedTuple):
         """All three splits of a task's data."""
         return DatasetSplits(task.dataset("train"), task.dataset("val"), task.dataset("test"))
 
+    def by_name(self) -> dict[Split, SignalDataset]:
+        """The data sets by the name of their split."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
     @property
     def notes(self) -> list[str]:
         """What a user should know about how they were read."""
@@ -42,7 +46,7 @@ class DatasetSplits(NamedTuple):
 
 
 def write_artifacts(
-    recipe: Recipe, trained: FitResult, datasets: DatasetSplits, folder: Path
+    recipe: Recipe, trained: FitResult, datasets: DatasetSplits, folder: Path, *, own_data: bool = False
 ) -> tuple[Model, dict[str, float]]:
     """Writes everything that a run leaves behind; the same network gives the same files.
 
@@ -52,6 +56,7 @@ def write_artifacts(
         datasets: the prior and the baseline are fitted to `train`, the prior's number of components is chosen on
             `val`, and metrics are taken on `test`.
         folder: of the run.
+        own_data: whether the data sets are others than those that the recipe names.
 
     Returns:
         The model, and the content of evaluation.json.
@@ -60,7 +65,7 @@ def write_artifacts(
     gon, objective = trained.gon, recipe.objective
     train_latent, val_latent, test_latent = (encode_dataset(gon, dataset) for dataset in datasets)
     prior = _fit_prior(recipe, datasets, train_latent, val_latent)
-    model = Model(recipe, gon, prior, train.info.class_names)
+    model = Model(recipe, gon, prior, train.info.class_names, datasets.by_name() if own_data else None)
     model.save(folder / MODEL_FILE)
 
     evaluation = evaluate(gon, recipe, test, test_latent)

@@ -20,7 +20,8 @@ table { border-collapse: collapse } td, th { padding: .2rem 1rem .2rem 0; text-a
 td:first-child, th:first-child { text-align: left } th { border-bottom: 1px solid #888 }
 img { max-width: 100% }
 .files { display: flex; flex-wrap: wrap; gap: .5rem }
-.files figure { margin: 0; width: 9rem; font-size: .75rem; overflow-wrap: anywhere } .files img { height: 4rem; image-rendering: pixelated }
+.files figure { margin: 0; width: 9rem; font-size: .75rem; overflow-wrap: anywhere }
+.files img { height: 4rem; image-rendering: pixelated }
 .files figure > * { max-width: 100% }
 svg { max-width: 100%; height: auto } pre { background: #f4f4f4; padding: 1rem; overflow: auto }
 """

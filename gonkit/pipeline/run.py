@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["RunResult", "TrainedRun", "next_run_folder", "run_recipe", "train"]
+__all__ = ["RunResult", "TrainedRun", "next_run_folder", "read_stored_recipe", "run_recipe", "train"]
 
+import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from gonkit.recipe import Recipe, read_recipe, recipe_from_dict
 from gonkit.training import ProcessGroup, TrainCallback, fit, resolve_auto_settings
 
 RECIPE_FILE = "recipe.toml"
+VERSIONS_FILE = "versions.json"
 
 
 class RunResult(NamedTuple):
@@ -47,6 +49,7 @@ def train(
     dataset: SignalDataset | Mapping[Split, SignalDataset] | None = None,
     out: str | Path | None = None,
     callbacks: Sequence[TrainCallback] = (),
+    resume: bool = False,
     quiet: bool = False,
 ) -> TrainedRun:
     """Trains a recipe, exactly as `python -m gonkit.run` does.
@@ -59,6 +62,7 @@ def train(
         out: the run folder, new or empty; None for runs/NAME/0001, with the next free number.
         callbacks: each is given a `gonkit.training.TrainProgress` before the first step and every `train.log_every`
             steps; one that returns True ends training, and the run is finished with what was learned so far.
+        resume: resume the run in the folder `out`, by the recipe in it, with the same `dataset`.
         quiet: no progress bar.
 
     Returns:
@@ -75,7 +79,13 @@ def train(
         recipe = recipe_from_dict(recipe)
     elif not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe)
-    folder = next_run_folder(recipe.name, None if out is None else Path(out))
+    if resume:
+        if out is None:
+            raise GonkitError("resume=True: name the run folder with out=")
+        folder = Path(out)
+        recipe = read_stored_recipe(folder, own_data=dataset is not None)
+    else:
+        folder = next_run_folder(recipe.name, None if out is None else Path(out))
     datasets = None if dataset is None else _split_dataset(dataset)
     result = run_recipe(recipe, folder, datasets=datasets, callbacks=callbacks, quiet=quiet, echo=lambda text: None)
     assert result is not None  # there is one process
@@ -109,10 +119,9 @@ def run_recipe(
         The result in the main process, None in the others.
     """
     group = group or ProcessGroup()
-    objective = recipe.objective
+    objective, own_data = recipe.objective, datasets is not None
     _check_shardable(objective, group)
-    if datasets is None:
-        datasets = _read_datasets(recipe, group)
+    datasets = datasets or _read_datasets(recipe, group)
     if objective.requires("label"):
         validate_labels({"training": datasets.train, "validation": datasets.val, "test": datasets.test})
     device = select_device(recipe.train.device)
@@ -121,7 +130,7 @@ def run_recipe(
     if group.is_main:
         for note in datasets.notes:
             echo(f"note: {note}")
-        write_run_metadata(recipe, folder, reasons, group.world_size)
+        write_run_metadata(recipe, folder, reasons, group.world_size, own_data)
         echo(f"run folder: {folder}")
         for key, reason in reasons.items():
             echo(f"{key}: {reason}")
@@ -135,8 +144,9 @@ def run_recipe(
         group=group,
         stop_after=stop_after,
     )
-    result = RunResult(*write_artifacts(recipe, trained, datasets, folder)) if group.is_main else None
-    if result is not None:
+    result = None
+    if group.is_main:
+        result = RunResult(*write_artifacts(recipe, trained, datasets, folder, own_data=own_data))
         echo("\n".join(f"{key:>17}  {value:.5g}" for key, value in result.evaluation.items()))
         echo(f"report: {folder / 'report.html'}")
     group.barrier()  # all leave together
@@ -165,7 +175,30 @@ def next_run_folder(name: str, out: Path | None, restarted: bool = False) -> Pat
     return runs / f"{max(numbers, default=0) + (0 if restarted and numbers else 1):04d}"
 
 
-def write_run_metadata(recipe: Recipe, folder: Path, reasons: Mapping[str, str], processes: int) -> None:
+def read_stored_recipe(folder: Path, *, own_data: bool = False) -> Recipe:
+    """The recipe of the run in a folder, to resume it.
+
+    Args:
+        folder: of the run.
+        own_data: whether data sets are passed to `gonkit.train`.
+
+    Raises:
+        GonkitError: no run in the folder, or one whose data sets were passed to `gonkit.train` and now are not.
+    """
+    if not (folder / RECIPE_FILE).is_file():
+        raise GonkitError(f"{folder}: no run to resume: there is no {RECIPE_FILE} in it")
+    versions = folder / VERSIONS_FILE
+    if not own_data and versions.is_file() and json.loads(versions.read_text()).get("own_data"):
+        raise GonkitError(
+            f"{folder}: this run's data sets were passed to gonkit.train; resume it with gonkit.train(..., "
+            "dataset=..., out=..., resume=True)"
+        )
+    return read_recipe(folder / RECIPE_FILE)
+
+
+def write_run_metadata(
+    recipe: Recipe, folder: Path, reasons: Mapping[str, str], processes: int, own_data: bool = False
+) -> None:
     """Writes the resolved recipe, and the versions and the machine it runs with."""
     write_bytes(folder / RECIPE_FILE, recipe.toml().encode())
     versions = {
@@ -178,9 +211,10 @@ def write_run_metadata(recipe: Recipe, folder: Path, reasons: Mapping[str, str],
         "processes": processes,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "seed": recipe.train.seed,
+        "own_data": own_data,
         "auto": dict(reasons),
     }
-    write_json(folder / "versions.json", versions)
+    write_json(folder / VERSIONS_FILE, versions)
 
 
 def _read_datasets(recipe: Recipe, group: ProcessGroup) -> DatasetSplits:

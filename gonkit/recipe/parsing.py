@@ -125,7 +125,7 @@ def recipe_from_dict(
         problems.append(f"{key}: there is no such section{did_you_mean(key, ['name', 'signal', *SECTIONS])}")
     sections: Table = {}
     for name, section_type in section_types.items():
-        problems += _take_out_renamed(table, name)
+        problems += _take_out_renamed(table, name, section_type)
         try:
             sections[name] = section_type.model_validate_json(json.dumps(table.get(name, {})))
         except ValidationError as error:
@@ -177,12 +177,12 @@ def _apply_override(table: Table, override: str) -> list[str]:
     return []
 
 
-def _take_out_renamed(table: Table, section: str) -> list[str]:
+def _take_out_renamed(table: Table, section: str, section_type: type[Settings]) -> list[str]:
     """Removes keys of earlier recipes from a section; says what each is called now."""
     keys, problems = table.get(section), []
     if isinstance(keys, dict):
         for (where, old), new in RENAMED_KEYS.items():
-            if where == section and old in keys:
+            if where == section and old in keys and old not in section_type.model_fields:
                 del keys[old]
                 problems.append(f"{section}.{old}: this key is called {section}.{new} now")
     return problems

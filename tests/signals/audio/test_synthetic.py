@@ -1,0 +1,45 @@
+"""The built-in sounds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from signals.audio import Audio
+from signals.audio.synthetic import synthesize_plucks
+from tests.signals.audio.conftest import RATE
+from tests.signals.conftest import all_names, all_signals
+
+
+def test_plucks_have_the_peak_labels_and_pitches_of_their_names() -> None:
+    signal = Audio()
+    parts = {split: signal.dataset(split) for split in ("train", "val", "test")}
+    assert [len(part) for part in parts.values()] == [800, 100, 100]
+    batch = all_signals(parts["train"])
+    assert batch.values.abs().amax((1, 2)).tolist() == pytest.approx([0.8] * 800)
+    assert batch.label is not None
+    assert sorted(batch.label.unique().tolist()) == [0, 1, 2, 3, 4]
+    names = all_names(parts["train"])
+    assert len(set(names)) == 800
+    spectrum = torch.fft.rfft(batch.values[:, :, 0], 1 << 15).abs()
+    for index in (0, 250, 500, 799):  # the lowest partial lies at the pitch in the name
+        hertz = int(names[index].split(", ")[1].removesuffix(" Hz"))
+        bins = round(hertz * (1 << 15) / RATE)
+        near = spectrum[index, bins - 20 : bins + 20].max()
+        assert near > 0.3 * spectrum[index].max()
+
+
+def test_plucks_are_always_the_same() -> None:
+    first, second = (synthesize_plucks.__wrapped__(RATE, 500) for _ in range(2))  # without the cache
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    batch = all_signals(Audio().dataset("train"))
+    assert torch.equal(batch.values, all_signals(Audio().dataset("train")).values)
+
+
+def test_every_note_is_in_every_split() -> None:
+    signal = Audio(data="notes", length=200)
+    for split, takes in (("train", 6), ("val", 1), ("test", 1)):
+        labels = signal.dataset(split).info.labels
+        assert labels is not None
+        assert torch.bincount(labels).tolist() == [takes] * 10
