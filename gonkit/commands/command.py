@@ -30,6 +30,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of commands that use a trained model."""
     parser.add_argument("run", type=Path, help="a run folder or a model file")
     parser.add_argument("--device", default="auto", help="cpu, cuda, or auto (default)")
+    parser.add_argument(
+        "--refine", type=natural, metavar="N", help="refine latents by N steps (default: the recipe's latent.refine)"
+    )
 
 
 def add_object_arguments(parser: argparse.ArgumentParser, folder: str) -> None:
@@ -47,6 +50,13 @@ def positive(text: str) -> int:
     """A whole number from 1."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number from 1")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number from 0")
     return int(text)
 
 

@@ -31,7 +31,10 @@ def open_model(options: argparse.Namespace) -> Model:
     from gonkit.devices import select_device
     from gonkit.inference import Model
 
-    return Model.load(options.run).to(select_device(options.device))
+    model = Model.load(options.run).to(select_device(options.device))
+    if options.refine is not None:
+        model.gon.refine = options.refine
+    return model
 
 
 def checked_suffix(model: Model, options: argparse.Namespace) -> str | None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from gonkit.data import Signal, SignalDataset, evenly_spaced
+from gonkit.inference import encode_dataset
 from gonkit.nn import GON
 
 MAX_MEAN_SIGNALS = 10_000  # training signals over which the mean is taken
@@ -18,7 +19,7 @@ BATCH_SIZE = 4096
 
 @torch.no_grad()
 def nearest_training_signals(
-    gon: GON, signal: Signal, train: SignalDataset, train_latent: Tensor, latent: Tensor
+    gon: GON, signal: Signal, train: SignalDataset, latent: Tensor, train_latent: Tensor | None = None
 ) -> list[tuple[str, float]]:
     """For each latent, the training signal most similar to what it decodes to.
 
@@ -29,8 +30,8 @@ def nearest_training_signals(
         gon: the network.
         signal: the type.
         train: training signals, without a source.
-        train_latent: their latents (N, K).
         latent: (B, K).
+        train_latent: (N, K) of the training signals, if they are known already; needed for those without a grid.
 
     Returns:
         Name and similarity of the nearest training signal, B of them.
@@ -42,10 +43,11 @@ def nearest_training_signals(
     if not exact:
         coords = signal.grid().coords
         coords = coords[evenly_spaced(MAX_COMPARED_POINTS, len(coords))]
+        train_latent = encode_dataset(gon, train) if train_latent is None else train_latent
     coords = coords.to(device)
 
     def values(index: Tensor) -> Tensor:
-        if exact:
+        if train_latent is None or exact:
             return train.batch(index).values.to(device).flatten(1)
         return gon.decode(train_latent[index].to(device), coords).flatten(1)
 

@@ -34,7 +34,7 @@ def evaluate(gon: GON, recipe: Recipe, dataset: SignalDataset, latent: Tensor | 
         over the type's range), `psnr_mean` (dB, mean of the signals' own PSNRs) and the signal type's own metrics. With
         conditioning these are predictions from the source alone, with the latent at the origin, and `informed_psnr` and
         the like are those from the source and the signal's own latent. Metrics of the data set's baselines begin with
-        the baselines' names.
+        the baselines' names. Where latents are refined, `unrefined_psnr` and the like are those without.
         For a model that classifies: `accuracy`, `nll` and `calibration`; see `gonkit.metrics.ClassificationResult`.
         For a variational model: `kl` and, where it is defined, `elbo`, in nats; see `evaluate_elbo`.
     """
@@ -42,6 +42,9 @@ def evaluate(gon: GON, recipe: Recipe, dataset: SignalDataset, latent: Tensor | 
     metrics: dict[str, float] = {}
     if recipe.objective.requires("values"):
         metrics |= _reconstruction_metrics(gon, recipe.signal, dataset, latent)
+        if gon.refine:
+            plain = _reconstruction_metrics(gon, recipe.signal, dataset, encode_dataset(gon, dataset, refine=0))
+            metrics |= {f"unrefined_{name}": plain[name] for name in ("snr", "psnr", "psnr_mean")}
     if (result := classify_dataset(gon, dataset, latent)) is not None:
         metrics |= result.metrics()
     if gon.posterior is not None:

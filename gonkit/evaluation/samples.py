@@ -21,7 +21,7 @@ from gonkit.evaluation.feature_classifier import (
     train_feature_classifier,
 )
 from gonkit.evaluation.nearest import nearest_training_signals
-from gonkit.inference import Model, encode_dataset, encode_signals, reference_objects
+from gonkit.inference import Model, encode_dataset, encode_signals, prior_indices, reference_objects
 from gonkit.metrics import (
     coverage,
     diversity,
@@ -79,8 +79,8 @@ def evaluate_samples(
     metrics: Metrics = {"samples": float(count), "log_likelihood": model.prior.log_prob(held_out).mean().item()}
     if classifier is not None:
         metrics |= _feature_metrics(model, train, test, classifier, samples, held_out)
-    train_latent = encode_dataset(model.gon, train)
-    similarity, usual = (_nearest_similarity(model, train, train_latent, latent) for latent in (samples, held_out))
+    similarity = _nearest_similarity(model, train, torch.cat((samples, held_out)))
+    similarity, usual = similarity.split([len(samples), len(held_out)])
     metrics["nearest_mean"], metrics["test_nearest_mean"] = similarity.mean().item(), usual.mean().item()
     metrics["near_copies"] = (similarity > usual.quantile(COPY_QUANTILE)).float().mean().item()
     return metrics | evaluate_point_clouds(model, train, test, samples[:MAX_OBJECTS])
@@ -140,10 +140,12 @@ def refit_prior(model: Model, kind: PriorKind, per_class: bool = False) -> Prior
         GonkitError: a prior per class for signals without labels.
     """
     train, val = model.dataset("train"), model.dataset("val")
-    label, held_out_label = (train.info.labels, val.info.labels) if per_class else (None, None)
-    if per_class and (label is None or held_out_label is None):
+    if per_class and (train.info.labels is None or val.info.labels is None):
         raise GonkitError("--per-class: the training signals have no labels")
-    latent, held_out = encode_dataset(model.gon, train), encode_dataset(model.gon, val)
+    index = prior_indices(model.gon, train)
+    latent, held_out = encode_signals(model.gon, train, index), encode_dataset(model.gon, val)
+    label = train.info.labels[index] if per_class and train.info.labels is not None else None
+    held_out_label = val.info.labels if per_class else None
     seed = model.recipe.train.seed
     return fit_prior(kind, latent, held_out, seed=seed, label=label, held_out_label=held_out_label)
 
@@ -202,8 +204,8 @@ def _point_clouds(signal: Signal, objects: Sequence[Any]) -> Tensor | None:
     return torch.stack(present) if present else None
 
 
-def _nearest_similarity(model: Model, train: SignalDataset, train_latent: Tensor, latent: Tensor) -> Tensor:
-    nearest = nearest_training_signals(model.gon, model.task.output_type, train, train_latent, latent)
+def _nearest_similarity(model: Model, train: SignalDataset, latent: Tensor) -> Tensor:
+    nearest = nearest_training_signals(model.gon, model.task.output_type, train, latent)
     return torch.tensor([similarity for _, similarity in nearest])
 
 

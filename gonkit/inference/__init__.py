@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gonkit.inference.abilities import Ability
 from gonkit.inference.build import build_gon
-from gonkit.inference.encoding import encode_dataset, encode_signals
+from gonkit.inference.encoding import encode_dataset, encode_signals, prior_indices
 from gonkit.inference.interpolation import (
     Interpolation,
     analogy,
@@ -40,6 +40,7 @@ __all__ = [
     "input_objects",
     "interpolate",
     "interpolate_path",
+    "prior_indices",
     "reconstruct_file",
     "reconstruct_objects",
     "reconstruct_tiled",

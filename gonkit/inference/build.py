@@ -31,6 +31,7 @@ def build_gon(recipe: Recipe, value_scale: float = 1.0, encoder_scale: float = 1
         objective.inner,
         latent.inner_step,
         steps=latent.steps,
+        refine=latent.refine,
         value_scale=value_scale if standardize and not objective.outputs_logits else 1.0,
         outputs_logits=objective.outputs_logits,
         encoder=encoder,
@@ -52,4 +53,5 @@ def _build_field(recipe: Recipe, signal: Signal, source_channels: int = 0) -> Si
         omega=settings.omega,
         omega_hidden=settings.omega_hidden,
         init=settings.init,
+        latent_layers=settings.latent,
     )

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-__all__ = ["dataset_class_means", "encode_dataset", "encode_signals"]
+__all__ = ["dataset_class_means", "encode_dataset", "encode_signals", "prior_indices"]
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from gonkit.data import SignalDataset
+from gonkit.data import SignalDataset, evenly_spaced
 from gonkit.errors import GonkitError
 from gonkit.inference.interpolation import class_means
 from gonkit.nn import GON
 
 ENCODE_BATCH_SIZE = 4096
+MAX_REFINED_SIGNALS = 5000  # of a data set, for a prior: refinement takes milliseconds per signal
 
 
-def encode_signals(gon: GON, dataset: SignalDataset, index: Tensor) -> Tensor:
-    """Latents (B, K) of the signals `index` (B,) of a data set, on the CPU."""
-    return gon.encode(dataset.pair(index, evaluate=True).input.to(gon.device)).cpu()
+def encode_signals(gon: GON, dataset: SignalDataset, index: Tensor, *, refine: int | None = None) -> Tensor:
+    """Latents (B, K) of the signals `index` (B,) of a data set, on the CPU; `refine` as in `GON.encode`."""
+    return gon.encode(dataset.pair(index, evaluate=True).input.to(gon.device), refine=refine).cpu()
 
 
-def encode_dataset(gon: GON, dataset: SignalDataset) -> Tensor:
-    """Latents (N, K) of all signals of a data set, on the CPU."""
+def encode_dataset(gon: GON, dataset: SignalDataset, *, refine: int | None = None) -> Tensor:
+    """Latents (N, K) of all signals of a data set, on the CPU; `refine` as in `GON.encode`."""
     parts = torch.arange(len(dataset)).split(ENCODE_BATCH_SIZE)
-    return torch.cat([encode_signals(gon, dataset, part) for part in parts])
+    return torch.cat([encode_signals(gon, dataset, part, refine=refine) for part in parts])
+
+
+def prior_indices(gon: GON, dataset: SignalDataset) -> Tensor:
+    """Numbers of the training signals whose latents a prior is fitted to: all, or 5,000 where each is refined."""
+    return evenly_spaced(MAX_REFINED_SIGNALS if gon.refine else len(dataset), len(dataset))
 
 
 def dataset_class_means(gon: GON, dataset: SignalDataset, labels: Sequence[int]) -> Tensor:

@@ -42,8 +42,7 @@ class Model:
         datasets: the data sets that were passed to `gonkit.train`, by split; None if the task reads its own.
 
     Example:
-        model = gonkit.load("runs/digits/0001")
-        pictures = model.sample(8, resolution=256)
+        pictures = gonkit.load("runs/digits/0001").sample(8, resolution=256)
     """
 
     recipe: Recipe
@@ -61,14 +60,13 @@ class Model:
         """The signals of a split: "train", "val" or "test".
 
         Raises:
-            GonkitError: a model from a file that was trained on data sets passed to `gonkit.train`.
+            GonkitError: a model from a file whose data sets were passed to `gonkit.train`.
         """
         if self.datasets is None:
             return self.task.dataset(split)
         if split not in self.datasets:
             raise GonkitError(
-                "this model was trained on data sets passed to gonkit.train, and its file does not hold them; use its "
-                "encode, decode and sample, or dataclasses.replace(model, datasets={...})"
+                "this model was trained on data sets passed to gonkit.train, and its file does not hold them"
             )
         return self.datasets[split]
 
@@ -81,11 +79,11 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Writes the model file."""
-        content = ModelContent(self.recipe, self.gon, self.prior, self.class_names, self.datasets is not None)
-        write_model_file(path, content)
+        own_data = self.datasets is not None
+        write_model_file(path, ModelContent(self.recipe, self.gon, self.prior, self.class_names, own_data))
 
     def to(self, device: str | torch.device) -> Model:
-        """The same model, with its network moved to a device."""
+        """The model itself, its network moved to a device."""
         self.gon.to(device)
         return self
 
@@ -102,7 +100,7 @@ class Model:
                 data set; "reconstruct" files; "convert" files of one type to another; "classify" files.
 
         Raises:
-            GonkitError: it cannot; the message says why and what to do instead.
+            GonkitError: it cannot; the message says why and what to do.
         """
         reason = obstacle(ability, self.recipe, has_classifier=self.gon.classifier is not None)
         if reason is not None:
@@ -122,14 +120,18 @@ class Model:
             return Batch(coords, signals)
         return Batch.stack([s if isinstance(s, Sample) else signal.files.load(Path(s)) for s in signals], coords)
 
-    def encode(self, signals: Signals) -> Tensor:
+    def encode(self, signals: Signals, *, refine: int | None = None) -> Tensor:
         """Latents (B, K) of signals of the input type.
+
+        Args:
+            signals: to encode.
+            refine: refinement steps; None for the recipe's.
 
         Raises:
             GonkitError: a file that cannot be read, or a model that cannot encode.
         """
         self.require("encode")
-        return self.gon.encode(self.as_batch(signals).to(self.device)).cpu()
+        return self.gon.encode(self.as_batch(signals).to(self.device), refine=refine).cpu()
 
     def classify(self, signals: Signals) -> Tensor:
         """Probabilities (B, N) of the classes `class_names`.

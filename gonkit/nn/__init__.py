@@ -14,6 +14,7 @@ from gonkit.nn.origin import (
     linearize,
     soft_threshold,
 )
+from gonkit.nn.refinement import LatentDistribution, refine_latent
 from gonkit.nn.siren import Siren
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DampedStep",
     "GradientStep",
     "InnerStep",
+    "LatentDistribution",
     "Linearization",
     "PosteriorHead",
     "Siren",
@@ -29,5 +31,6 @@ __all__ = [
     "classifier_head",
     "infer_latent",
     "linearize",
+    "refine_latent",
     "soft_threshold",
 ]

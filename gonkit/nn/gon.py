@@ -11,14 +11,18 @@ from torch import Tensor, nn
 
 from gonkit.batch import Batch, Prediction
 from gonkit.losses import Loss
+from gonkit.metrics import batch_mse
 from gonkit.nn.heads import PosteriorHead
 from gonkit.nn.origin import InnerStep, Linearization, infer_latent, linearize
 from gonkit.nn.recompute import decode_checkpointed, infer_latent_checkpointed
+from gonkit.nn.refinement import LatentDistribution, refine_latent
 from gonkit.nn.siren import Siren
 
 MAX_SHARED_SIGNALS = 1024  # signals on shared coordinates that are encoded together
 MAX_POINTS_GPU = 1 << 16  # points that go through the network together
 MAX_POINTS_CPU = 1 << 12  # as many stay in a processor's caches
+MAX_REFINED_POINTS = 1 << 13  # whose Jacobians are held together
+MAX_RESIDUAL_SIGNALS = 256  # whose residuals are averaged
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class GON(nn.Module):
         loss: L_inner.
         inner_step: how latents move from zero.
         steps: inner steps.
+        refine: refinement steps after them, where `encode` is not told otherwise.
         value_scale: what values are divided by; 1 with a loss on logits.
         outputs_logits: whether decoded values are logits; None for what the inner loss expects.
         encoder: another field through which latents are inferred.
@@ -68,6 +73,9 @@ class GON(nn.Module):
 
     value_scale: Tensor
     encoder_scale: Tensor
+    latent_mean: Tensor
+    latent_precision: Tensor
+    residual_variance: Tensor
 
     def __init__(
         self,
@@ -76,6 +84,7 @@ class GON(nn.Module):
         inner_step: InnerStep,
         *,
         steps: int = 1,
+        refine: int = 0,
         value_scale: float = 1.0,
         outputs_logits: bool | None = None,
         encoder: Siren | None = None,
@@ -88,6 +97,7 @@ class GON(nn.Module):
         self.loss = loss
         self.inner_step = inner_step
         self.steps = steps
+        self.refine = refine
         self.outputs_logits = loss.expects_logits if outputs_logits is None else outputs_logits
         self.encoder = encoder
         self.classifier = classifier
@@ -95,6 +105,9 @@ class GON(nn.Module):
         self.register_buffer("value_scale", torch.tensor(float(value_scale)))
         if encoder is not None:
             self.register_buffer("encoder_scale", torch.tensor(float(encoder_scale)))
+        self.register_buffer("latent_mean", torch.zeros(field.latent_dim))
+        self.register_buffer("latent_precision", torch.zeros(field.latent_dim, field.latent_dim))
+        self.register_buffer("residual_variance", torch.tensor(0.5))
 
     def extra_repr(self) -> str:
         return f"loss={self.loss}, inner_step={self.inner_step}, steps={self.steps}"
@@ -158,11 +171,21 @@ class GON(nn.Module):
         return infer_latent_checkpointed(field, loss, batch, step, steps=steps, max_points=max_points)
 
     @torch.no_grad()
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: Batch, *, refine: int | None = None) -> Tensor:
         """Latents (B, K) of signals in their own units; the mean of a variational model.
 
-        On shared coordinates the field is linearized once; with the squared error the rest is one matrix product.
+        On shared coordinates the field is linearized once; with the squared error the rest is one matrix product, if
+        latents are not refined.
+
+        Args:
+            batch: B signals.
+            refine: refinement steps; None for the network's own `refine`.
         """
+        latent = self._encode_by_inner_steps(batch)
+        refine = self.refine if refine is None else refine
+        return self._refine(batch, latent, refine) if refine else latent
+
+    def _encode_by_inner_steps(self, batch: Batch) -> Tensor:
         shared = batch.shares_coords and batch.source is None
         origin = linearize(self.encoder_field, batch.coords) if shared else None
         chunk = MAX_SHARED_SIGNALS
@@ -174,6 +197,34 @@ class GON(nn.Module):
         ]
         latent = torch.cat(parts)
         return latent if self.posterior is None else self.posterior(latent)[0]
+
+    def _refine(self, batch: Batch, latent: Tensor, steps: int) -> Tensor:
+        distribution = LatentDistribution(self.latent_mean, self.latent_precision, self.residual_variance)
+        refined = torch.empty_like(latent)
+        chunk = max(1, MAX_REFINED_POINTS // batch.values.shape[1])
+        for start in range(0, len(batch), chunk):
+            rows = slice(start, start + chunk)
+            part = self.standardize(batch[rows], encoder=True)
+            refined[rows] = refine_latent(self.encoder_field, self.loss, part, latent[rows], distribution, steps=steps)
+        return refined
+
+    @torch.no_grad()
+    def calibrate(self, batch: Batch) -> None:
+        """Measures how latents of training signals are distributed, for their refinement.
+
+        Args:
+            batch: training signals in their own units, more than K.
+        """
+        latent = self._encode_by_inner_steps(batch)
+        covariance = torch.cov(latent.double().T).reshape(latent.shape[1], -1)
+        ridge = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12) * torch.eye(len(covariance)).to(covariance)
+        self.latent_mean.copy_(latent.mean(0))
+        self.latent_precision.copy_(torch.linalg.inv(covariance + ridge))
+        if not self.loss.expects_logits:
+            some = torch.arange(0, len(batch), max(1, len(batch) // MAX_RESIDUAL_SIGNALS), device=latent.device)
+            part = self.standardize(batch[some], encoder=True)
+            values = _decode_in_chunks(self.encoder_field, latent[some], part.coords, part.source, None)
+            self.residual_variance.copy_(batch_mse(values, part).mean())
 
     @torch.no_grad()
     def decode(

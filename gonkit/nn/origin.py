@@ -169,11 +169,11 @@ def infer_latent(
                         about = origin or linearize(field, batch.coords)
                     else:
                         about = linearize(field, batch.coords, latent, batch.source)
-                gradient = _pull_back(about, loss, batch, latent, differentiable)
+                gradient = pull_back(about, loss, batch, latent, create_graph=differentiable)
             else:
                 with torch.autocast(device, enabled=reduced):
                     gradient = (gradient_at or partial(_gradient_at, field, loss, batch, differentiable))(latent)
-            latent = inner_step(latent, gradient, partial(_gauss_newton_hessian, loss, about, batch))
+            latent = inner_step(latent, gradient, partial(gauss_newton_hessian, loss, about, batch))
     return latent if differentiable else latent.detach()
 
 
@@ -267,14 +267,14 @@ def _gradient_at(field: Siren, loss: Loss, batch: Batch, create_graph: bool, lat
         return gradient(loss_at, latent, create_graph)
 
 
-def _pull_back(about: Linearization, loss: Loss, batch: Batch, latent: Tensor, create_graph: bool) -> Tensor:
+def pull_back(about: Linearization, loss: Loss, batch: Batch, latent: Tensor, *, create_graph: bool) -> Tensor:
     """∇L (B, K) = Σ_pc r_bpc J_pck, from the residual r = ∂L/∂F of every signal."""
     values = about.values.expand(len(batch), -1, -1)
     residual = gradient(partial(summed_loss, loss, batch, latent), values, create_graph)  # (B, P, C)
     return torch.einsum("bpc,bpck->bk", residual, about.jacobian)
 
 
-def _gauss_newton_hessian(loss: Loss, about: Linearization | None, batch: Batch) -> Tensor:
+def gauss_newton_hessian(loss: Loss, about: Linearization | None, batch: Batch) -> Tensor:
     """H = Σ_pc w_p J (∂²L/∂F²) Jᵀ, (b, K, K); b = 1 where all signals share it."""
     if not isinstance(loss, PointwiseLoss):
         raise ValueError(f"the damped step needs a pointwise inner loss, not {type(loss).__name__}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["Siren"]
 
 import math
+from itertools import zip_longest
 from typing import Literal
 
 import torch
@@ -31,6 +32,8 @@ class Siren(nn.Module):
         omega_hidden: ω₀ of the other layers; SIREN's 30 only speeds their learning.
         init: "split" bounds the columns of W_c by 1/D and of W_z by 1/(D+K+S), so that the coordinate
             frequencies do not shrink as latents are added; "paper" bounds both by 1/(D+K+S).
+        latent_layers: "first" joins the latent to the coordinate only, as in the paper; "all" also adds a linear map of
+            the latent to the argument of every later sine.
 
     Example:
         >>> field = Siren(coord_dim=2, channels=1, latent_dim=32)
@@ -52,6 +55,7 @@ class Siren(nn.Module):
         omega: float = 30.0,
         omega_hidden: float = 30.0,
         init: Literal["split", "paper"] = "split",
+        latent_layers: Literal["first", "all"] = "first",
     ) -> None:
         super().__init__()
         self.coord_dim = coord_dim
@@ -66,10 +70,17 @@ class Siren(nn.Module):
         self.source = nn.Linear(source_channels, width, bias=False) if source_channels else None
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 1))
         self.value = nn.Linear(width, channels)
+        num_shifts = layers - 1 if latent_layers == "all" else 0
+        self.shifts = nn.ModuleList(nn.Linear(latent_dim, width, bias=False) for _ in range(num_shifts))
         self.reset_parameters()
 
     def extra_repr(self) -> str:
         return f"omega={self.omega}, omega_hidden={self.omega_hidden}, init={self.init!r}"
+
+    @property
+    def hidden_matrices(self) -> list[nn.Parameter]:
+        """The square matrices between sine layers."""
+        return [weight for name, weight in self.hidden.named_parameters() if name.endswith("weight")]
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -84,6 +95,9 @@ class Siren(nn.Module):
         for linear in (*self.hidden, self.value):
             bound = math.sqrt(6 / linear.in_features) / self.omega_hidden
             linear.weight.uniform_(-bound, bound)
+        for weight in self.shifts.parameters():  # small beside W·h, so that the coordinates set the frequencies
+            bound = 0.5 / math.sqrt(self.latent_dim) / self.omega_hidden
+            weight.uniform_(-bound, bound)
 
     def forward(self, coords: Tensor, latent: Tensor, source: Tensor | None = None) -> Tensor:
         """Values (B, P, C) at coords (P, D) or (B, P, D) for latent (B, K) and source (B, P, S)."""
@@ -95,7 +109,9 @@ class Siren(nn.Module):
                     raise ValueError(f"this field takes a source (B, P, {self.source_channels}); got none")
                 phase = phase + self.source(source)
             hidden = torch.sin(self.omega * phase)
-        for layer in self.hidden:
-            hidden = torch.sin(self.omega_hidden * layer(hidden))
+        shifts = [shift(latent).unsqueeze(1) for shift in self.shifts]  # (B, 1, width) each
+        for layer, shift in zip_longest(self.hidden, shifts):
+            position = layer(hidden)
+            hidden = torch.sin(self.omega_hidden * (position if shift is None else position + shift))
         values: Tensor = self.value(hidden)  # (B, P, C)
         return values

@@ -13,7 +13,16 @@ from torch import Tensor
 from gonkit.data import SignalDataset, Split, Task, evenly_spaced
 from gonkit.evaluation import evaluate, pca_baseline
 from gonkit.files import write_json
-from gonkit.inference import MODEL_FILE, Model, decode_objects, encode_dataset, reference_objects
+from gonkit.inference import (
+    MODEL_FILE,
+    Model,
+    decode_objects,
+    encode_dataset,
+    encode_signals,
+    prior_indices,
+    reference_objects,
+)
+from gonkit.nn import GON
 from gonkit.pipeline.report import Section, write_report
 from gonkit.pipeline.sections import Gallery, classification_sections, object_sections, partial_observation_section
 from gonkit.priors import Prior, fit_prior
@@ -63,8 +72,8 @@ def write_artifacts(
     """
     train, test = datasets.train, datasets.test
     gon, objective = trained.gon, recipe.objective
-    train_latent, val_latent, test_latent = (encode_dataset(gon, dataset) for dataset in datasets)
-    prior = _fit_prior(recipe, datasets, train_latent, val_latent)
+    test_latent = encode_dataset(gon, test)
+    prior = _fit_prior(recipe, trained.gon, datasets)
     model = Model(recipe, gon, prior, train.info.class_names, datasets.by_name() if own_data else None)
     model.save(folder / MODEL_FILE)
 
@@ -73,7 +82,7 @@ def write_artifacts(
     sections: list[Section] = []
     if objective.requires("values"):
         evaluation |= pca_baseline(recipe.signal, train, test, recipe.latent.dim)
-        made, similarity = object_sections(gallery, train, train_latent, test, test_latent)
+        made, similarity = object_sections(gallery, train, test, test_latent)
         sections, evaluation = sections + made, evaluation | similarity
     if recipe.evaluate.observed:
         section, curve = partial_observation_section(gallery, test)
@@ -94,16 +103,18 @@ def write_artifacts(
     return model, evaluation
 
 
-def _fit_prior(recipe: Recipe, datasets: DatasetSplits, train_latent: Tensor, val_latent: Tensor) -> Prior:
-    settings, per_class = recipe.prior, recipe.prior.per_class
+def _fit_prior(recipe: Recipe, gon: GON, datasets: DatasetSplits) -> Prior:
+    settings, train, val = recipe.prior, datasets.train, datasets.val
+    index = prior_indices(gon, train)
+    label, held_out_label = (train.info.labels, val.info.labels) if settings.per_class else (None, None)
     return fit_prior(
         settings.kind,
-        train_latent,
-        val_latent,
+        encode_signals(gon, train, index),
+        encode_dataset(gon, val),
         settings.components,
         recipe.train.seed,
-        label=datasets.train.info.labels if per_class else None,
-        held_out_label=datasets.val.info.labels if per_class else None,
+        label=None if label is None else label[index],
+        held_out_label=held_out_label,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from gonkit.data import Signal, SignalDataset, evenly_spaced
@@ -82,14 +83,13 @@ class Gallery:
 
 
 def object_sections(
-    gallery: Gallery, train: SignalDataset, train_latent: Tensor, test: SignalDataset, test_latent: Tensor
+    gallery: Gallery, train: SignalDataset, test: SignalDataset, test_latent: Tensor
 ) -> tuple[list[Section], dict[str, float]]:
     """What the report shows of a model that decodes, and how similar its samples are to training signals.
 
     Args:
         gallery: where files go.
         train: training signals.
-        train_latent: (N, K) of them.
         test: test signals.
         test_latent: (N', K) of them.
     """
@@ -101,7 +101,7 @@ def object_sections(
     sections.append(_reconstructions(gallery, test, index))
     if task.conditioning_channels:
         return sections, {}
-    samples, similarity = _samples(gallery, train, train_latent, test, test_latent)
+    samples, similarity = _samples(gallery, train, test, test_latent)
     sections.append(samples)
     if len(index) > 1:
         sections.append(_interpolations(gallery, test_latent[index]))
@@ -130,7 +130,7 @@ def _reconstructions(gallery: Gallery, test: SignalDataset, index: Tensor) -> Se
 
 
 def _samples(
-    gallery: Gallery, train: SignalDataset, train_latent: Tensor, test: SignalDataset, test_latent: Tensor
+    gallery: Gallery, train: SignalDataset, test: SignalDataset, test_latent: Tensor
 ) -> tuple[Section, dict[str, float]]:
     model = gallery.model
     signal = model.task.output_type
@@ -138,12 +138,12 @@ def _samples(
     objects = model.decode(latent)
     rows = [objects[i : i + COLUMNS] for i in range(0, NUM_SAMPLES, COLUMNS)]
     section = gallery.section("samples", "New signals, sampled from the prior", rows)
-    nearest = nearest_training_signals(model.gon, signal, train, train_latent, latent)
+    held_out = test_latent[evenly_spaced(NUM_SAMPLES, len(test))]
+    nearest = nearest_training_signals(model.gon, signal, train, torch.cat((latent, held_out)))
     captions = [f"nearest: {name}, {similarity:.2f}" for name, similarity in nearest]
     gallery.add_objects(section, objects[:NUM_FILES], "sample", captions[:NUM_FILES])
-    held_out = test_latent[evenly_spaced(NUM_SAMPLES, len(test))]
-    similarity = [value for _, value in nearest]
-    usual = [value for _, value in nearest_training_signals(model.gon, signal, train, train_latent, held_out)]
+    similarity = [value for _, value in nearest[:NUM_SAMPLES]]
+    usual = [value for _, value in nearest[NUM_SAMPLES:]]
     return section, {
         "nearest_mean": sum(similarity) / len(similarity),
         "nearest_max": max(similarity),

@@ -42,6 +42,8 @@ class FieldSettings(Settings):
     """ω₀ of the other layers."""
     init: Literal["split", "paper"] = "split"
     """Bounds of the first layer's initial weights; see `gonkit.nn.Siren`."""
+    latent: Literal["first", "all"] = "first"
+    """Sine layers that the latent enters: the first, as in the paper, or all."""
     standardize: bool = True
     """Divide values by the training set's standard deviation; never done for losses on logits."""
 
@@ -57,6 +59,9 @@ class LatentSettings(Settings):
     """η of the inner step; None for 100 (damped) or 12.25 (gradient, sparse)."""
     steps: PositiveInt = 1
     """Number of inner steps."""
+    refine: NonNegativeInt = 0
+    """Levenberg–Marquardt steps that refine a latent after training, wherever signals are encoded; see
+    `gonkit.nn.refine_latent`. Training itself, and its validations, use the inner steps alone."""
     threshold: NonNegativeFloat = 0.5
     """τ of the sparse step: latents below this share of their root mean square become zero."""
     dropout: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -95,8 +100,10 @@ class TrainSettings(Settings):
     """Signals per update, B."""
     points: PositiveInt | None = None
     """Points drawn for the outer loss, anew at each step; None for all."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """"adam"; or "muon", for the matrices between sine layers, with Adam for the other weights."""
     learning_rate: PositiveFloat = 4e-4
-    """Adam's, at its highest."""
+    """The optimizer's, at its highest."""
     warmup: NonNegativeInt = 50
     """Steps over which the learning rate rises."""
     lr_floor: NonNegativeFloat = 0.02

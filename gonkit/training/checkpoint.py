@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["CHECKPOINT_FILE", "load_checkpoint", "save_checkpoint"]
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +17,9 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 FORMAT = 2
 
 
-def save_checkpoint(path: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, seconds: float) -> None:
+def save_checkpoint(
+    path: Path, step: int, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], seconds: float
+) -> None:
     """Saves all that `load_checkpoint` needs to continue after `step` as if nothing had happened.
 
     Order, points and learning rates are functions of seed and step, so that no random state is saved.
@@ -25,17 +28,18 @@ def save_checkpoint(path: Path, step: int, model: nn.Module, optimizer: torch.op
         path: of the file.
         step: updates made so far.
         model: whose weights and buffers are saved.
-        optimizer: whose moments are saved.
+        optimizers: whose moments are saved.
         seconds: of training so far.
     """
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": value for key, value in moments.items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, moments in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{index}.{key}": value for key, value in moments.items()}
     write_tensors(path, tensors, {"format": FORMAT, "step": step, "seconds": seconds})
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
-    """Restores model and optimizer; returns the updates made so far and their seconds.
+def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[int, float]:
+    """Restores model and optimizers; returns the updates made so far and their seconds.
 
     Raises:
         GonkitError: a file that is damaged, of another format or of another network.
@@ -47,14 +51,15 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
             "run's recipe again"
         )
     weights = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
-    state = optimizer.state_dict()
-    for key, value in tensors.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".")
-            state["state"].setdefault(int(index), {})[name] = value
+    states = [optimizer.state_dict() for optimizer in optimizers]
     try:
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, number, index, name = key.split(".")
+                states[int(number)]["state"].setdefault(int(index), {})[name] = value
         model.load_state_dict(weights)
-        optimizer.load_state_dict(state)
-    except (RuntimeError, ValueError, KeyError) as error:
+        for optimizer, state in zip(optimizers, states, strict=True):
+            optimizer.load_state_dict(state)
+    except (RuntimeError, ValueError, KeyError, IndexError) as error:
         raise GonkitError(f"{path}: of another network than the recipe beside it: {error}") from None
     return int(metadata["step"]), float(metadata["seconds"])

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
 from gonkit.batch import Batch, Prediction
 from gonkit.data import SignalDataset, evenly_spaced
@@ -22,7 +21,7 @@ from gonkit.errors import DivergedError, TrainingInterrupted
 from gonkit.files import write_json
 from gonkit.inference import build_gon
 from gonkit.nn import GON
-from gonkit.recipe import Recipe, TrainSettings
+from gonkit.recipe import Recipe
 from gonkit.training.allocator import allocator_policy
 from gonkit.training.callbacks import TrainCallback, TrainProgress
 from gonkit.training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
@@ -30,12 +29,14 @@ from gonkit.training.distributed import ProcessGroup
 from gonkit.training.interruption import InterruptHandler
 from gonkit.training.loader import iterate_batches
 from gonkit.training.logger import RunLogger
+from gonkit.training.optimizers import NetworkOptimizer
 from gonkit.training.sampler import StepSampler
 from gonkit.training.selection import ModelSelection
 from gonkit.training.step import StepInputs, TrainStep
 from gonkit.training.validation import batch_metrics, log_previews, validate
 
 MAX_STD_SIGNALS = 10_000  # over which the standard deviation of the training values is taken
+MAX_CALIBRATION_SIGNALS = 2048  # whose latents calibrate refinement
 
 
 class FitResult(NamedTuple):
@@ -133,12 +134,13 @@ class _Run:
         inputs, target = train.pair(evenly_spaced(MAX_STD_SIGNALS, len(train)))
         gon = build_gon(recipe, _value_std(target), _value_std(inputs), len(train.info.class_names))
         self.gon = gon.to(self.device)
+        self.gon.refine = 0  # validations use the inner steps alone
         self.weights = list(self.gon.parameters())
-        self.optimizer = torch.optim.Adam(self.weights, lr=settings.learning_rate, fused=True)
+        self.optimizer = NetworkOptimizer(self.gon, settings)
         self.step, self.seconds = 0, 0.0
-        if (folder / CHECKPOINT_FILE).exists():
-            self.step, self.seconds = load_checkpoint(folder / CHECKPOINT_FILE, self.gon, self.optimizer)
-        self.scheduler = _learning_rate_schedule(self.optimizer, settings, self.step)
+        if (path := folder / CHECKPOINT_FILE).exists():
+            self.step, self.seconds = load_checkpoint(path, self.gon, self.optimizer.parts)
+            self.optimizer.start(self.step)
         self.sampler = StepSampler(settings.seed, len(train), settings.batch)
         self.train_step = TrainStep(self.gon, recipe, self.sampler, group)
         self.watched = evenly_spaced(settings.validate_signals, len(val))
@@ -164,9 +166,8 @@ class _Run:
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         self.group.all_reduce_mean([*gradients, *losses.values()])
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.train.grad_clip or math.inf)
-        self.learning_rate = self.optimizer.param_groups[0]["lr"]
+        self.learning_rate = self.optimizer.learning_rate
         self.optimizer.step()
-        self.scheduler.step()
         self.step = step
         self.unchecked.append(torch.stack([losses["loss"], norm.detach()]))
         if self.logger is not None:
@@ -236,12 +237,15 @@ class _Run:
     def save(self) -> None:
         if self.group.is_main:
             seconds = time.perf_counter() - self.started
-            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, self.optimizer, seconds)
+            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, self.optimizer.parts, seconds)
 
     def result(self) -> FitResult:
         seconds = time.perf_counter() - self.started if self.step > self.first_step else self.seconds
         if self.group.is_main:
             self.selection.restore(self.gon)
+            index = evenly_spaced(MAX_CALIBRATION_SIGNALS, len(self.train))
+            self.gon.calibrate(self.train.pair(index, evaluate=True).input.to(self.device))
+        self.gon.refine = self.recipe.latent.refine
         return FitResult(self.gon.eval(), self.step, seconds)
 
     @contextmanager
@@ -249,19 +253,6 @@ class _Run:
         stopped = time.perf_counter()
         yield
         self.started += time.perf_counter() - stopped
-
-
-def _learning_rate_schedule(optimizer: torch.optim.Optimizer, settings: TrainSettings, done: int) -> LambdaLR:
-    """A linear warm-up times half a cosine down to `lr_floor`; a function of the step alone, and so resumed exactly."""
-
-    def factor(done: int) -> float:
-        rise = min(1.0, (done + 1) / max(settings.warmup, 1))
-        fall = 0.5 * (1 + math.cos(math.pi * done / settings.steps))
-        return rise * (settings.lr_floor + (1 - settings.lr_floor) * fall)
-
-    for group in optimizer.param_groups:
-        group["initial_lr"] = settings.learning_rate
-    return LambdaLR(optimizer, factor, last_epoch=done - 1)
 
 
 def _value_std(batch: Batch) -> float:

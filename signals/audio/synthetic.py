@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["MATERIALS", "NOTES", "TOUCHES", "pluck_name", "synthesize_notes", "synthesize_plucks"]
+__all__ = ["MATERIALS", "NOTES", "TOUCHES", "pluck_names", "synthesize_notes", "synthesize_plucks"]
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ MATERIALS = ("nylon string", "steel string", "rosewood bar", "aluminum bar", "gl
 LOWEST = 110.0  # Hz
 SEMITONES = 25
 TOUCHES = 8  # ways to excite a resonator, by position and force
+NUM_PLUCKS = len(MATERIALS) * SEMITONES * TOUCHES
 NOTES = (0, 2, 4, 5, 7, 9, 11, 12, 14, 16)  # semitones of ten notes of the major scale
 NOTE_MATERIAL = 3  # aluminum bars
 
@@ -50,34 +52,68 @@ RESONATORS = (  # in the order of MATERIALS
 )
 
 
+class Pluck(NamedTuple):
+    """How a clip is made.
+
+    Attributes:
+        material: of `MATERIALS`.
+        semitone: pitch above 110 Hz, from 0 to 24.
+        force: position and force of the touch, from 0 to 1.
+    """
+
+    material: int
+    semitone: float
+    force: float
+
+    @property
+    def hertz(self) -> float:
+        """Frequency of the lowest partial."""
+        return float(LOWEST * 2 ** (self.semitone / 12))
+
+
+def plucks(count: int | None = None) -> list[Pluck]:
+    """The family: a grid of every pitch of two octaves, by material and touch; or `count` random ones.
+
+    Random pitches and touches are continuous, uniform, and functions of a clip's number, so that a larger family begins
+    with a smaller one.
+    """
+    if count is None:
+        return [Pluck(m, s, (t + 0.5) / TOUCHES) for m, s, t in map(_parameters, range(NUM_PLUCKS))]
+    random = torch.rand(count, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tolist()
+    return [Pluck(number % len(MATERIALS), (SEMITONES - 1) * s, force) for number, (s, force) in enumerate(random)]
+
+
 @lru_cache(maxsize=1)
-def synthesize_plucks(rate: int, length: int) -> tuple[Tensor, Tensor]:
-    """Every pitch of two octaves, by material and touch: sums of decaying partials with zero phase.
+def synthesize_plucks(rate: int, length: int, count: int | None = None) -> tuple[Tensor, Tensor]:
+    """Sums of decaying partials with zero phase.
 
     Args:
         rate: sampling rate, in Hz; partials above 0.45 of it are left out.
         length: of each clip, in samples.
+        count: see `plucks`.
 
     Returns:
-        Clips (1000, length) with a peak of 0.8, and their materials (1000,).
+        Clips (N, length) with a peak of 0.8, and their materials (N,).
     """
+    family = plucks(count)
+    clips = torch.stack([_synthesize(pluck, rate, length) for pluck in family])
+    return clips, torch.tensor([pluck.material for pluck in family])
+
+
+def _synthesize(pluck: Pluck, rate: int, length: int) -> Tensor:
+    """(length,) samples of a clip."""
     seconds = torch.arange(length, dtype=torch.float64) / rate
-    clips, labels = [], []
-    for number in range(len(MATERIALS) * SEMITONES * TOUCHES):
-        material, semitone, touch = _parameters(number)
-        resonator, force = RESONATORS[material], (touch + 0.5) / TOUCHES
-        ratio = torch.tensor(resonator.ratios, dtype=torch.float64)
-        frequency = LOWEST * 2 ** (semitone / 12) * ratio
-        amplitude = ratio ** (-resonator.rolloff * (1.4 - 0.8 * force))
-        if len(resonator.ratios) > 10:  # a string, plucked at a fraction of its length
-            amplitude = amplitude * torch.sin(math.pi * torch.arange(1, len(ratio) + 1) * (0.08 + 0.3 * force))
-        amplitude = amplitude * (frequency < 0.45 * rate)
-        envelope = torch.exp(-seconds * ((frequency / 220) ** resonator.damping / resonator.decay).unsqueeze(1))
-        phase = 2 * math.pi * frequency.unsqueeze(1) * seconds
-        clip = (amplitude.unsqueeze(1) * envelope * torch.sin(phase)).sum(0)
-        clips.append((0.8 * clip / clip.abs().max()).float())
-        labels.append(material)
-    return torch.stack(clips), torch.tensor(labels)
+    resonator, force = RESONATORS[pluck.material], pluck.force
+    ratio = torch.tensor(resonator.ratios, dtype=torch.float64)
+    frequency = pluck.hertz * ratio
+    amplitude = ratio ** (-resonator.rolloff * (1.4 - 0.8 * force))
+    if len(resonator.ratios) > 10:  # a string, plucked at a fraction of its length
+        amplitude = amplitude * torch.sin(math.pi * torch.arange(1, len(ratio) + 1) * (0.08 + 0.3 * force))
+    amplitude = amplitude * (frequency < 0.45 * rate)
+    envelope = torch.exp(-seconds * ((frequency / 220) ** resonator.damping / resonator.decay).unsqueeze(1))
+    phase = 2 * math.pi * frequency.unsqueeze(1) * seconds
+    clip = (amplitude.unsqueeze(1) * envelope * torch.sin(phase)).sum(0)
+    return (0.8 * clip / clip.abs().max()).float()
 
 
 @lru_cache(maxsize=1)
@@ -94,7 +130,7 @@ def synthesize_notes(rate: int, length: int) -> tuple[Tensor, Tensor, list[str]]
 
 
 def pluck_name(number: int) -> str:
-    """Material, pitch and touch of a clip of `synthesize_plucks`.
+    """Material, pitch and touch of a clip of the grid.
 
     Example:
         >>> pluck_name(0), pluck_name(999)
@@ -102,6 +138,21 @@ def pluck_name(number: int) -> str:
     """
     material, semitone, touch = _parameters(number)
     return f"{MATERIALS[material]}, {LOWEST * 2 ** (semitone / 12):.0f} Hz, touch {touch + 1}"
+
+
+def pluck_names(count: int | None = None) -> list[str]:
+    """Names of the clips of `synthesize_plucks`.
+
+    Example:
+        >>> pluck_names(1000)[0]
+        'nylon string 1, 422 Hz, touch 0.71'
+    """
+    if count is None:
+        return [pluck_name(number) for number in range(NUM_PLUCKS)]
+    return [
+        f"{MATERIALS[pluck.material]} {number + 1}, {pluck.hertz:.0f} Hz, touch {pluck.force:.2f}"
+        for number, pluck in enumerate(plucks(count))
+    ]
 
 
 def _parameters(number: int) -> tuple[int, int, int]:

@@ -48,3 +48,18 @@ def test_shared_and_repeated_coordinates_agree() -> None:
     field = Siren(2, 1, 4, width=16, layers=2)
     coords, latent = torch.rand(9, 2), torch.rand(3, 4)
     torch.testing.assert_close(field(coords, latent), field(coords.expand(3, -1, -1), latent))
+
+
+def test_a_latent_in_all_layers_shifts_every_sine() -> None:
+    torch.manual_seed(0)
+    first = Siren(2, 1, 5, width=16, layers=3)
+    every = Siren(2, 1, 5, width=16, layers=3, latent_layers="all")
+    every.load_state_dict(first.state_dict(), strict=False)
+    coords, latent = torch.rand(7, 2), torch.randn(4, 5)
+    assert sum(p.numel() for p in every.parameters()) == sum(p.numel() for p in first.parameters()) + 2 * 5 * 16
+    assert torch.allclose(first(coords, torch.zeros(4, 5)), every(coords, torch.zeros(4, 5)))
+    hidden = torch.sin(30 * (every.coordinate(coords) + every.latent(latent).unsqueeze(1)))
+    for layer, shift in zip(every.hidden, every.shifts, strict=True):
+        hidden = torch.sin(30 * (layer(hidden) + latent.unsqueeze(1) @ shift.weight.T))
+    assert torch.allclose(every(coords, latent), every.value(hidden), atol=1e-5)
+    assert not torch.allclose(first(coords, latent), every(coords, latent))

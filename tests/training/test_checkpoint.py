@@ -13,26 +13,29 @@ from gonkit.files import read_tensors, write_tensors
 from gonkit.training import load_checkpoint, save_checkpoint
 
 
-def trained(width: int = 3, steps: int = 4) -> tuple[nn.Module, torch.optim.Adam]:
+def trained(width: int = 3, steps: int = 4) -> tuple[nn.Module, list[torch.optim.Adam]]:
     torch.manual_seed(steps)
     model = nn.Linear(width, 2)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.1, fused=True)
+    optimizers = [torch.optim.Adam([weight], lr=0.1, fused=True) for weight in model.parameters()]
     for _ in range(steps):
-        optimizer.zero_grad()
-        model(torch.ones(5, width)).square().sum().backward()
+        update(model, optimizers)
+    return model, optimizers
+
+
+def update(model: nn.Module, optimizers: list[torch.optim.Adam]) -> None:
+    model.zero_grad()
+    model(torch.ones(5, next(model.parameters()).shape[1])).square().sum().backward()
+    for optimizer in optimizers:
         optimizer.step()
-    return model, optimizer
 
 
 def test_training_goes_on_as_if_it_had_not_been_saved(tmp_path: Path) -> None:
-    model, optimizer = trained()
-    save_checkpoint(tmp_path / "c", 4, model, optimizer, 1.5)
-    other_model, other_optimizer = trained(steps=1)
-    assert load_checkpoint(tmp_path / "c", other_model, other_optimizer) == (4, 1.5)
-    for one, two in ((model, optimizer), (other_model, other_optimizer)):
-        two.zero_grad()
-        one(torch.ones(5, 3)).square().sum().backward()
-        two.step()
+    model, optimizers = trained()
+    save_checkpoint(tmp_path / "c", 4, model, optimizers, 1.5)
+    other_model, other_optimizers = trained(steps=1)
+    assert load_checkpoint(tmp_path / "c", other_model, other_optimizers) == (4, 1.5)
+    update(model, optimizers)
+    update(other_model, other_optimizers)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other_model.parameters(), strict=True))
 
 
@@ -40,6 +43,13 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "c", 4, *trained(), 1.5)
     with pytest.raises(GonkitError, match="of another network"):
         load_checkpoint(tmp_path / "c", *trained(width=7))
+
+
+def test_a_checkpoint_of_more_optimizers_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "c", 4, *trained(), 1.5)
+    model, optimizers = trained()
+    with pytest.raises(GonkitError, match="of another network"):
+        load_checkpoint(tmp_path / "c", model, optimizers[:1])
 
 
 def test_a_checkpoint_of_an_earlier_format_is_refused(tmp_path: Path) -> None:

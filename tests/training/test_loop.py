@@ -32,7 +32,7 @@ def test_fit_returns_the_network_and_how_it_was_trained(recipe: Write, tmp_path:
     assert not result.gon.training
     tensors, metadata = read_tensors(tmp_path / "run" / CHECKPOINT_FILE)
     assert metadata["step"] == 12
-    assert all(torch.equal(value, tensors[f"model.{key}"]) for key, value in result.gon.state_dict().items())
+    assert all(torch.equal(value, tensors[f"model.{key}"]) for key, value in result.gon.named_parameters())
     names = {path.name.split(".")[0] for path in (tmp_path / "run").iterdir()}
     assert names == {"checkpoint", "metrics", "events"}
 

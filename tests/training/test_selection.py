@@ -14,6 +14,8 @@ from gonkit.errors import GonkitError
 from gonkit.run import main
 from gonkit.training import ModelSelection, read_metrics
 
+CALIBRATED = {"latent_mean", "latent_precision", "residual_variance"}  # measured after training
+
 
 @pytest.mark.parametrize(
     ("rule", "metric", "sign"), [("best", "validation/psnr", 1), ("most-normal", "latent/normality", -1)]
@@ -28,10 +30,10 @@ def test_the_weights_of_the_selected_validation_become_the_model(
     best = max(scores, key=lambda step: scores[step])
     assert json.loads((folder / "evaluation.json").read_text())["selected_step"] == best
     selected, model = load_file(folder / "selected.safetensors"), load_file(folder / "model.safetensors")
-    assert all(torch.equal(value, model[f"gon.{key}"]) for key, value in selected.items())
+    assert all(torch.equal(value, model[f"gon.{key}"]) for key, value in selected.items() if key not in CALIBRATED)
     assert main(["--resume", str(folder), "--quiet"]) == 0
     resumed = load_file(folder / "model.safetensors")
-    assert all(torch.equal(value, resumed[f"gon.{key}"]) for key, value in selected.items())
+    assert all(torch.equal(value, resumed[key]) for key, value in model.items() if key.startswith("gon."))
 
 
 def test_the_selection_does_not_depend_on_interruptions(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""The optimizers of a network and their schedule, handled as one."""
+
+from __future__ import annotations
+
+__all__ = ["NetworkOptimizer"]
+
+import math
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from gonkit.nn import GON
+from gonkit.recipe import TrainSettings
+
+
+class NetworkOptimizer:
+    """Adam for all weights; or Muon for the matrices between sine layers, and Adam for the others.
+
+    The learning rate rises linearly and falls by half a cosine to `lr_floor`: a function of the step alone, so that it
+    need not be saved. Muon: Jordan et al., Muon: An Optimizer for Hidden Layers in Neural Networks (2024), as
+    `torch.optim.Muon`, without weight decay.
+
+    Args:
+        gon: whose weights are trained.
+        settings: optimizer, learning rate and schedule.
+    """
+
+    def __init__(self, gon: GON, settings: TrainSettings) -> None:
+        self.settings = settings
+        matrices = _hidden_matrices(gon) if settings.optimizer == "muon" else []
+        known = {id(matrix) for matrix in matrices}
+        others = [weight for weight in gon.parameters() if id(weight) not in known]
+        self.parts: list[torch.optim.Optimizer] = [torch.optim.Adam(others, lr=settings.learning_rate, fused=True)]
+        if matrices:
+            self.parts.append(torch.optim.Muon(matrices, lr=settings.learning_rate, weight_decay=0.0))
+        self.schedules: list[LambdaLR] = []
+        self.start(0)
+
+    def start(self, done: int) -> None:
+        """Sets the schedule to what it is after `done` updates."""
+        for part in self.parts:
+            for group in part.param_groups:
+                group["initial_lr"] = self.settings.learning_rate
+        self.schedules = [LambdaLR(part, self._rate_factor, last_epoch=done - 1) for part in self.parts]
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        rate: float = self.parts[0].param_groups[0]["lr"]
+        return rate
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self) -> None:
+        """Updates the weights, and the learning rate."""
+        for part in self.parts:
+            part.step()
+        for schedule in self.schedules:
+            schedule.step()
+
+    def _rate_factor(self, done: int) -> float:
+        settings = self.settings
+        rise = min(1.0, (done + 1) / max(settings.warmup, 1))
+        fall = 0.5 * (1 + math.cos(math.pi * done / settings.steps))
+        return rise * (settings.lr_floor + (1 - settings.lr_floor) * fall)
+
+
+def _hidden_matrices(gon: GON) -> list[nn.Parameter]:
+    fields = [gon.field] if gon.encoder is None else [gon.field, gon.encoder]
+    return [matrix for field in fields for matrix in field.hidden_matrices]
