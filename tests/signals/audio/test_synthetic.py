@@ -43,3 +43,17 @@ def test_every_note_is_in_every_split() -> None:
         labels = signal.dataset(split).info.labels
         assert labels is not None
         assert torch.bincount(labels).tolist() == [takes] * 10
+
+
+def test_as_many_plucks_as_asked_have_continuous_pitches() -> None:
+    few, many = (synthesize_plucks.__wrapped__(RATE, 500, count) for count in (20, 40))
+    assert torch.equal(few[0], many[0][:20])  # a larger family begins with the smaller one
+    assert torch.bincount(many[1]).tolist() == [8] * 5
+    signal = Audio(count=40, length=500)
+    parts = [signal.dataset(split) for split in ("train", "val", "test")]
+    assert [len(part) for part in parts] == [32, 4, 4]
+    names = [name for part in parts for name in all_names(part)]
+    assert len(set(names)) == 40
+    hertz = [int(name.split(", ")[1].removesuffix(" Hz")) for name in names]
+    assert len(set(hertz)) > 30
+    assert 110 <= min(hertz) < max(hertz) <= 440
