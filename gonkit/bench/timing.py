@@ -81,7 +81,7 @@ def isolated_peak_mib(build: Callable[..., Run], *arguments: object, device: tor
 
 
 def peak_rss_kib(reset: bool = False) -> float:
-    """The largest resident memory that this process had, in KiB; `reset` begins anew where the system allows it."""
+    """The largest resident memory that this process had, in KiB; `reset` starts again where the system allows it."""
     status, clear_refs = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if status.exists():  # Linux, where getrusage starts from the parent's value
         if reset and os.access(clear_refs, os.W_OK):

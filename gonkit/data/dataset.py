@@ -129,7 +129,7 @@ class InMemoryDataset(SignalDataset):
 
 
 class SubsetDataset(SignalDataset):
-    """Some signals of another data set, numbered anew.
+    """Some signals of another data set, renumbered from 0.
 
     Args:
         dataset: the whole.

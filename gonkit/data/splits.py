@@ -1,4 +1,4 @@
-"""Which signals belong to a split, where windows begin, and what is said about skipped files."""
+"""Which signals belong to a split, where windows begin, and the note about skipped files."""
 
 from __future__ import annotations
 

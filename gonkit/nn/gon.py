@@ -53,7 +53,7 @@ class GON(nn.Module):
         loss: L_inner.
         inner_step: how latents move from zero.
         steps: inner steps.
-        refine: refinement steps after them, where `encode` is not told otherwise.
+        refine: refinement steps after them, unless `encode` is given another number.
         value_scale: what values are divided by; 1 with a loss on logits.
         outputs_logits: whether decoded values are logits; None for what the inner loss expects.
         encoder: another field through which latents are inferred.

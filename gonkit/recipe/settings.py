@@ -99,7 +99,7 @@ class TrainSettings(Settings):
     batch: PositiveInt = 64
     """Signals per update, B."""
     points: PositiveInt | None = None
-    """Points drawn for the outer loss, anew at each step; None for all."""
+    """Points drawn for the outer loss, others at each step; None for all."""
     optimizer: Literal["adam", "muon"] = "adam"
     """"adam"; or "muon", for the matrices between sine layers, with Adam for the other weights."""
     learning_rate: PositiveFloat = 4e-4

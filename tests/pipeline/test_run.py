@@ -16,7 +16,7 @@ from gonkit.pipeline import next_run_folder, run_recipe
 from gonkit.recipe import read_recipe
 from gonkit.run import main
 from gonkit.training import read_metrics
-from tests.conftest import MODELS
+from tests.conftest import CALIBRATED, MODELS
 
 Write = Callable[..., Path]
 Trained = Callable[[str], Path]
@@ -171,5 +171,5 @@ def test_compiling_changes_the_speed_and_not_the_result(recipe: Write, trained: 
     assert run(recipe(("batch = 16", "batch = 16\ncompile = true")), tmp_path / "compiled") == 0
     eager, compiled = (load_file(folder / "model.safetensors") for folder in (trained("plain"), tmp_path / "compiled"))
     for key in eager:
-        if key.startswith("gon."):
+        if key.startswith("gon.") and key.removeprefix("gon.") not in CALIBRATED:
             torch.testing.assert_close(eager[key], compiled[key], atol=2e-4, rtol=1e-3)

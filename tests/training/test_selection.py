@@ -13,8 +13,7 @@ from safetensors.torch import load_file
 from gonkit.errors import GonkitError
 from gonkit.run import main
 from gonkit.training import ModelSelection, read_metrics
-
-CALIBRATED = {"latent_mean", "latent_precision", "residual_variance"}  # measured after training
+from tests.conftest import CALIBRATED
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,9 @@ def test_everything_but_training_encodes_from_4096_points(settings: Settings, mo
     gon, dataset = build_gon(recipe), recipe.signal.dataset("test")
     encode, num_points = gon.encode, []
 
-    def counting_encode(batch: Batch) -> torch.Tensor:
+    def counting_encode(batch: Batch, *, refine: int | None = None) -> torch.Tensor:
         num_points.append(batch.values.shape[1])
-        return encode(batch)
+        return encode(batch, refine=refine)
 
     monkeypatch.setattr(gon, "encode", counting_encode)
     index = torch.tensor([0, 3])
