@@ -132,6 +132,8 @@ def _notes(recipe: Recipe, evaluation: dict[str, float]) -> list[str]:
             "gonkit: predicted from the source alone, with the latent at the origin. informed: from the source and the "
             "signal's own latent."
         )
+    if "unrefined_psnr" in evaluation:
+        notes.append(f"gonkit: latents refined by {recipe.latent.refine} steps. unrefined: by the inner step alone.")
     if "nearest_mean" in evaluation:
         notes.append(
             "nearest: similarity of a sample to the training signal most similar to it, as the correlation of their "

@@ -71,7 +71,7 @@ def write_report(
     """
     name = html.escape(recipe.name)
     parts = [f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{name}</title><style>{CSS}</style>"]
-    parts += [f"<h1>{name}</h1>", _metrics_table(evaluation, ["informed", *baselines])]
+    parts += [f"<h1>{name}</h1>", _metrics_table(evaluation, ["informed", "unrefined", *baselines])]
     parts += [f"<p>{html.escape(note)}</p>" for note in notes]
     parts += [_section(section, folder) for section in sections]
     parts += _curves(folder)
