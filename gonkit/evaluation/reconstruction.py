@@ -42,8 +42,11 @@ def evaluate(gon: GON, recipe: Recipe, dataset: SignalDataset, latent: Tensor | 
     metrics: dict[str, float] = {}
     if recipe.objective.requires("values"):
         metrics |= _reconstruction_metrics(gon, recipe.signal, dataset, latent)
+        if not recipe.signal.conditioning_channels:
+            metrics |= _object_metrics(gon, recipe.signal, dataset, latent)
         if gon.refine:
-            plain = _reconstruction_metrics(gon, recipe.signal, dataset, encode_dataset(gon, dataset, refine=0))
+            unrefined = encode_dataset(gon, dataset, refine=0)
+            plain = _reconstruction_metrics(gon, recipe.signal, dataset, unrefined, compare=False)
             metrics |= {f"unrefined_{name}": plain[name] for name in ("snr", "psnr", "psnr_mean")}
     if (result := classify_dataset(gon, dataset, latent)) is not None:
         metrics |= result.metrics()
@@ -52,15 +55,19 @@ def evaluate(gon: GON, recipe: Recipe, dataset: SignalDataset, latent: Tensor | 
     return metrics
 
 
-def _reconstruction_metrics(gon: GON, task: Task, dataset: SignalDataset, latents: Tensor) -> dict[str, float]:
+def _reconstruction_metrics(
+    gon: GON, task: Task, dataset: SignalDataset, latents: Tensor, *, compare: bool = True
+) -> dict[str, float]:
+    """Metrics of values; `compare` adds the signal type's own and those of the data set's baselines."""
     signal, device = task.output_type, gon.device
+    own = signal.measures.metrics() if compare else {}
     low, high = signal.value_range
     grid_shape = signal.grid().shape
     accumulators: dict[str, MetricAccumulator] = {}
 
     def update(prefix: str, values: Tensor, target: Batch) -> None:
         if prefix not in accumulators:
-            accumulators[prefix] = MetricAccumulator(high - low, signal.measures.metrics(), grid_shape)
+            accumulators[prefix] = MetricAccumulator(high - low, own, grid_shape)
         accumulators[prefix].update(values, target)
 
     for index in torch.arange(len(dataset)).split(EVAL_BATCH_SIZE):
@@ -71,10 +78,9 @@ def _reconstruction_metrics(gon: GON, task: Task, dataset: SignalDataset, latent
             update("informed_", values, target)
             values = gon.decode(torch.zeros_like(latent), target.coords, target.source)
         update("", values, target)
-        for name, baseline in dataset.baselines(index).items():
+        for name, baseline in (dataset.baselines(index) if compare else {}).items():
             update(f"{name}_", baseline.to(device), target)
-    metrics = {f"{prefix}{name}": v for prefix, each in accumulators.items() for name, v in each.compute().items()}
-    return metrics if task.conditioning_channels else metrics | _object_metrics(gon, task, dataset, latents)
+    return {f"{prefix}{name}": v for prefix, each in accumulators.items() for name, v in each.compute().items()}
 
 
 def _object_metrics(gon: GON, task: Task, dataset: SignalDataset, latents: Tensor) -> dict[str, float]:

@@ -20,13 +20,14 @@ MAX_REFINED_SIGNALS = 5000  # of a data set, for a prior: refinement takes milli
 
 def encode_signals(gon: GON, dataset: SignalDataset, index: Tensor, *, refine: int | None = None) -> Tensor:
     """Latents (B, K) of the signals `index` (B,) of a data set, on the CPU; `refine` as in `GON.encode`."""
-    return gon.encode(dataset.pair(index, evaluate=True).input.to(gon.device), refine=refine).cpu()
+    parts = index.split(ENCODE_BATCH_SIZE)
+    inputs = (dataset.pair(part, evaluate=True).input.to(gon.device) for part in parts)
+    return torch.cat([gon.encode(batch, refine=refine).cpu() for batch in inputs])
 
 
 def encode_dataset(gon: GON, dataset: SignalDataset, *, refine: int | None = None) -> Tensor:
     """Latents (N, K) of all signals of a data set, on the CPU; `refine` as in `GON.encode`."""
-    parts = torch.arange(len(dataset)).split(ENCODE_BATCH_SIZE)
-    return torch.cat([encode_signals(gon, dataset, part, refine=refine) for part in parts])
+    return encode_signals(gon, dataset, torch.arange(len(dataset)), refine=refine)
 
 
 def prior_indices(gon: GON, dataset: SignalDataset) -> Tensor:
@@ -47,6 +48,6 @@ def dataset_class_means(gon: GON, dataset: SignalDataset, labels: Sequence[int])
     if absent := [label for label in labels if label not in present]:
         raise GonkitError(f"label: no training signal is of class {absent[0]}; there are {present}")
     rows = torch.isin(known, torch.tensor(labels)).nonzero()[:, 0]
-    latent = torch.cat([encode_signals(gon, dataset, part) for part in rows.split(ENCODE_BATCH_SIZE)])
+    latent = encode_signals(gon, dataset, rows)
     order = known[rows].unique().tolist()
     return class_means(latent, known[rows])[[order.index(label) for label in labels]]

@@ -72,8 +72,9 @@ def write_artifacts(
     """
     train, test = datasets.train, datasets.test
     gon, objective = trained.gon, recipe.objective
-    test_latent = encode_dataset(gon, test)
-    prior = _fit_prior(recipe, trained.gon, datasets)
+    index = prior_indices(gon, train)
+    train_latent, test_latent = encode_signals(gon, train, index), encode_dataset(gon, test)
+    prior = _fit_prior(recipe, gon, datasets, index, train_latent)
     model = Model(recipe, gon, prior, train.info.class_names, datasets.by_name() if own_data else None)
     model.save(folder / MODEL_FILE)
 
@@ -82,7 +83,8 @@ def write_artifacts(
     sections: list[Section] = []
     if objective.requires("values"):
         evaluation |= pca_baseline(recipe.signal, train, test, recipe.latent.dim)
-        made, similarity = object_sections(gallery, train, test, test_latent)
+        known = train_latent if len(index) == len(train) else None
+        made, similarity = object_sections(gallery, train, known, test, test_latent)
         sections, evaluation = sections + made, evaluation | similarity
     if recipe.evaluate.observed:
         section, curve = partial_observation_section(gallery, test)
@@ -103,13 +105,13 @@ def write_artifacts(
     return model, evaluation
 
 
-def _fit_prior(recipe: Recipe, gon: GON, datasets: DatasetSplits) -> Prior:
+def _fit_prior(recipe: Recipe, gon: GON, datasets: DatasetSplits, index: Tensor, train_latent: Tensor) -> Prior:
+    """The recipe's prior, fitted to the latents of the training signals `index` (B,)."""
     settings, train, val = recipe.prior, datasets.train, datasets.val
-    index = prior_indices(gon, train)
     label, held_out_label = (train.info.labels, val.info.labels) if settings.per_class else (None, None)
     return fit_prior(
         settings.kind,
-        encode_signals(gon, train, index),
+        train_latent,
         encode_dataset(gon, val),
         settings.components,
         recipe.train.seed,

@@ -83,13 +83,14 @@ class Gallery:
 
 
 def object_sections(
-    gallery: Gallery, train: SignalDataset, test: SignalDataset, test_latent: Tensor
+    gallery: Gallery, train: SignalDataset, train_latent: Tensor | None, test: SignalDataset, test_latent: Tensor
 ) -> tuple[list[Section], dict[str, float]]:
     """What the report shows of a model that decodes, and how similar its samples are to training signals.
 
     Args:
         gallery: where files go.
         train: training signals.
+        train_latent: (N, K) of them, if they are known already.
         test: test signals.
         test_latent: (N', K) of them.
     """
@@ -101,7 +102,7 @@ def object_sections(
     sections.append(_reconstructions(gallery, test, index))
     if task.conditioning_channels:
         return sections, {}
-    samples, similarity = _samples(gallery, train, test, test_latent)
+    samples, similarity = _samples(gallery, train, train_latent, test, test_latent)
     sections.append(samples)
     if len(index) > 1:
         sections.append(_interpolations(gallery, test_latent[index]))
@@ -130,7 +131,7 @@ def _reconstructions(gallery: Gallery, test: SignalDataset, index: Tensor) -> Se
 
 
 def _samples(
-    gallery: Gallery, train: SignalDataset, test: SignalDataset, test_latent: Tensor
+    gallery: Gallery, train: SignalDataset, train_latent: Tensor | None, test: SignalDataset, test_latent: Tensor
 ) -> tuple[Section, dict[str, float]]:
     model = gallery.model
     signal = model.task.output_type
@@ -139,7 +140,7 @@ def _samples(
     rows = [objects[i : i + COLUMNS] for i in range(0, NUM_SAMPLES, COLUMNS)]
     section = gallery.section("samples", "New signals, sampled from the prior", rows)
     held_out = test_latent[evenly_spaced(NUM_SAMPLES, len(test))]
-    nearest = nearest_training_signals(model.gon, signal, train, torch.cat((latent, held_out)))
+    nearest = nearest_training_signals(model.gon, signal, train, torch.cat((latent, held_out)), train_latent)
     captions = [f"nearest: {name}, {similarity:.2f}" for name, similarity in nearest]
     gallery.add_objects(section, objects[:NUM_FILES], "sample", captions[:NUM_FILES])
     similarity = [value for _, value in nearest[:NUM_SAMPLES]]
