@@ -8,15 +8,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gonkit.commands import RUN
-from gonkit.errors import ExitCode
+from gonkit.commands import RUN, execute
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code; see `gonkit.errors.ExitCode`."""
     parser = argparse.ArgumentParser("python -m gonkit.run", description=RUN.description)
     RUN.add_arguments(parser)
-    return RUN.run(parser.parse_args(arguments)) or ExitCode.DONE
+    return execute(RUN, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gonkit.commands.main import COMMANDS, main
+from gonkit.commands.main import COMMANDS, execute, main
 from gonkit.commands.training import RUN
 
-__all__ = ["COMMANDS", "RUN", "main"]
+__all__ = ["COMMANDS", "RUN", "execute", "main"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["main"]
+__all__ = ["execute", "main"]
 
 import argparse
 import sys
@@ -14,6 +14,7 @@ from gonkit.commands.evaluation import CHECK, EVALUATE, LATENTS
 from gonkit.commands.exploration import ANALOGY, EXPORT, INTERPOLATE
 from gonkit.commands.inference import CLASSIFY, CONVERT, RECONSTRUCT, SAMPLE
 from gonkit.commands.research import BENCH, FIGURE
+from gonkit.commands.termination import sigterm_as_keyboard_interrupt
 from gonkit.commands.training import RUN
 from gonkit.errors import ExitCode, GonkitError
 
@@ -37,8 +38,14 @@ COMMANDS: tuple[Command, ...] = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code; see `gonkit.errors.ExitCode`."""
     options = _parser().parse_args(arguments)
+    return execute(options.command, options)
+
+
+def execute(command: Command, options: argparse.Namespace) -> int:
+    """Runs a command with parsed arguments; what a user can mend is said in a sentence, not in a traceback."""
     try:
-        code = options.run_command(options)
+        with sigterm_as_keyboard_interrupt():
+            code = command.run(options)
     except GonkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USER_ERROR
@@ -55,5 +62,5 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         subparser = subparsers.add_parser(command.name, help=command.description, description=command.description)
         command.add_arguments(subparser)
-        subparser.set_defaults(run_command=command.run)
+        subparser.set_defaults(command=command)
     return parser

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from gonkit.commands.command import Command, positive
+from gonkit.commands.termination import ignore_termination
 from gonkit.errors import ExitCode, GonkitError, ProcessLostError, TrainingInterrupted
 
 
@@ -59,6 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USER_ERROR
     except (KeyboardInterrupt, TrainingInterrupted, ProcessLostError) as stop:
+        ignore_termination()  # torchrun sends it to all that are left when one process is lost
         if folder is None:
             return ExitCode.USER_ERROR
         if group.is_main or isinstance(stop, ProcessLostError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -219,3 +220,35 @@ def test_the_package_is_the_command(tmp_path: Path) -> None:
     process = start("gonkit", "--version", cwd=tmp_path)
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (0, f"gonkit {gonkit.__version__}\n", "")
+
+
+
+def send_sigterm(*arguments: object, **options: object) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_sigterm_after_training_leaves_a_run_that_can_be_resumed(
+    recipe: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("gonkit.pipeline.run.write_artifacts", send_sigterm)
+        assert run(recipe(), folder) == 3
+    assert capsys.readouterr().err == f"stopped; resume with: python -m gonkit.run --resume {folder}\n"
+    assert main(["--resume", str(folder), "--quiet"]) == 0
+    assert (folder / "report.html").exists()
+
+
+def test_a_sigterm_does_not_cut_off_how_a_run_is_resumed(
+    recipe: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(io.StringIO):
+        def write(self, text: str) -> int:
+            send_sigterm()
+            return super().write(text)
+
+    monkeypatch.setattr(sys, "stderr", Ended())
+    assert run(recipe(), tmp_path / "run", "--stop-after", "4") == 3
+    assert isinstance(sys.stderr, Ended)
+    assert f"resume with: python -m gonkit.run --resume {tmp_path / 'run'}" in sys.stderr.getvalue()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
