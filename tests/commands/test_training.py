@@ -222,7 +222,6 @@ def test_the_package_is_the_command(tmp_path: Path) -> None:
     assert (process.returncode, output, errors) == (0, f"gonkit {gonkit.__version__}\n", "")
 
 
-
 def send_sigterm(*arguments: object, **options: object) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
