@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gonkit.inference.abilities import Ability
-from gonkit.inference.build import build_gon
+from gonkit.inference.build import build_gon, start_series
 from gonkit.inference.encoding import encode_dataset, encode_signals, prior_indices
 from gonkit.inference.interpolation import (
     Interpolation,
@@ -47,4 +47,5 @@ __all__ = [
     "reference_objects",
     "save_objects",
     "slerp",
+    "start_series",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["build_gon"]
+__all__ = ["build_gon", "start_series"]
 
+from gonkit.batch import Batch
 from gonkit.data import Signal
-from gonkit.nn import GON, PosteriorHead, Siren, classifier_head
+from gonkit.nn import GON, FourierSeries, PosteriorHead, Siren, classifier_head
 from gonkit.recipe import Recipe
 
 
@@ -42,11 +43,9 @@ def build_gon(recipe: Recipe, value_scale: float = 1.0, encoder_scale: float = 1
 
 
 def _build_field(recipe: Recipe, signal: Signal, source_channels: int = 0) -> Siren:
-    settings = recipe.field
+    settings, sizes = recipe.field, (signal.grid().dim, signal.channels, recipe.latent.dim)
     return Siren(
-        signal.grid().dim,
-        signal.channels,
-        recipe.latent.dim,
+        *sizes,
         source_channels,
         width=settings.width,
         layers=settings.layers,
@@ -54,4 +53,19 @@ def _build_field(recipe: Recipe, signal: Signal, source_channels: int = 0) -> Si
         omega_hidden=settings.omega_hidden,
         init=settings.init,
         latent_layers=settings.latent,
+        series=FourierSeries(*sizes, settings.series, width=settings.series_width) if settings.series else None,
     )
+
+
+def start_series(gon: GON, inputs: Batch, target: Batch) -> None:
+    """Starts the fields' Fourier series, if they have one, at the principal components of training signals.
+
+    `inputs` and `target` are in the signals' own units. Where the losses expect logits they stay as they were drawn.
+    """
+    encoder, field = gon.encoder_field.series, gon.field.series
+    if encoder is None or field is None or gon.loss.expects_logits:
+        return
+    inputs = gon.standardize(inputs, encoder=True)
+    encoder.fit_components(inputs, gon.inner_step.best_curvature)
+    if encoder is not field and not gon.outputs_logits:
+        field.fit_latents(gon.standardize(target), gon.infer_latent(inputs).detach())

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from gonkit.nn.gon import GON, StepNoise
 from gonkit.nn.heads import PosteriorHead, classifier_head
-from gonkit.nn.origin import (
-    DampedStep,
-    GradientStep,
-    InnerStep,
-    Linearization,
-    SparseStep,
-    infer_latent,
-    linearize,
-    soft_threshold,
-)
+from gonkit.nn.inner_steps import DampedStep, GradientStep, InnerStep, SparseStep, soft_threshold
+from gonkit.nn.origin import Linearization, infer_latent, linearize
 from gonkit.nn.refinement import LatentDistribution, refine_latent
+from gonkit.nn.series import FourierSeries
 from gonkit.nn.siren import Siren
 
 __all__ = [
     "GON",
     "DampedStep",
+    "FourierSeries",
     "GradientStep",
     "InnerStep",
     "LatentDistribution",

@@ -13,7 +13,8 @@ from gonkit.batch import Batch, Prediction
 from gonkit.losses import Loss
 from gonkit.metrics import batch_mse
 from gonkit.nn.heads import PosteriorHead
-from gonkit.nn.origin import InnerStep, Linearization, infer_latent, linearize
+from gonkit.nn.inner_steps import InnerStep
+from gonkit.nn.origin import Linearization, infer_latent, linearize
 from gonkit.nn.recompute import decode_checkpointed, infer_latent_checkpointed
 from gonkit.nn.refinement import LatentDistribution, refine_latent
 from gonkit.nn.siren import Siren
@@ -63,7 +64,7 @@ class GON(nn.Module):
 
     Example:
         >>> from gonkit.losses import MSELoss
-        >>> from gonkit.nn.origin import GradientStep
+        >>> from gonkit.nn.inner_steps import GradientStep
         >>> gon = GON(Siren(coord_dim=1, channels=1, latent_dim=8, width=32, layers=2), MSELoss(), GradientStep(1.0))
         >>> batch = Batch(torch.linspace(-1, 1, 50).unsqueeze(1), torch.rand(4, 50, 1))
         >>> latent = gon.encode(batch)

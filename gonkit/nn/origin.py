@@ -16,28 +16,18 @@ the gradient is taken per signal.
 
 from __future__ import annotations
 
-__all__ = [
-    "DampedStep",
-    "GradientStep",
-    "InnerStep",
-    "Linearization",
-    "SparseStep",
-    "infer_latent",
-    "linearize",
-    "soft_threshold",
-]
+__all__ = ["Linearization", "infer_latent", "linearize"]
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, NamedTuple, cast, final
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from gonkit.batch import Batch, Prediction
 from gonkit.losses import Loss, PointwiseLoss
+from gonkit.nn.inner_steps import InnerStep
 from gonkit.nn.siren import Siren
 
 
@@ -51,80 +41,6 @@ class Linearization(NamedTuple):
 
     values: Tensor
     jacobian: Tensor
-
-
-class InnerStep(ABC):
-    """How a latent moves, given the gradient of the inner loss.
-
-    Class attributes:
-        uses_curvature: whether it needs the Gauss–Newton matrix, and with it the Jacobian at every latent.
-    """
-
-    uses_curvature: ClassVar[bool] = False
-
-    @abstractmethod
-    def __call__(self, latent: Tensor, gradient: Tensor, hessian: Callable[[], Tensor]) -> Tensor:
-        """The next latent (B, K).
-
-        Args:
-            latent: (B, K).
-            gradient: (B, K) ∇L at the latent.
-            hessian: computes H = Σ_pc w_p J (∂²L/∂F²) Jᵀ, (b, K, K), with b = 1 where all signals share it.
-        """
-
-
-@final
-@dataclass(frozen=True)
-class GradientStep(InnerStep):
-    """z ← z − η∇L, the paper's step.
-
-    Attributes:
-        step_size: η, relative to the mean over points of the sum over channels; P/(B·C) is the step that the paper's
-            reference code takes.
-    """
-
-    step_size: float
-
-    def __call__(self, latent: Tensor, gradient: Tensor, hessian: Callable[[], Tensor]) -> Tensor:
-        return latent - self.step_size * gradient
-
-
-@final
-@dataclass(frozen=True)
-class DampedStep(InnerStep):
-    """z ← z − (H + I/η)⁻¹ (∇L + z/η): a Gauss–Newton step to the mode of exp(−L − |z|²/2η).
-
-    From z = 0 it tends to the gradient step as η → 0. It needs a pointwise inner loss.
-
-    Attributes:
-        variance: η, of a normal prior on latents in the linearized model.
-    """
-
-    variance: float
-    uses_curvature: ClassVar[bool] = True
-
-    def __call__(self, latent: Tensor, gradient: Tensor, hessian: Callable[[], Tensor]) -> Tensor:
-        return latent - _solve_damped(hessian(), gradient + latent / self.variance, 1 / self.variance)
-
-
-@final
-@dataclass(frozen=True)
-class SparseStep(InnerStep):
-    """z ← S_τ(z − η∇L) with soft thresholding S: a proximal step for the loss plus a multiple of |z|₁.
-
-    It costs what the gradient step costs; unlike the others, its latents are not affine in the data even for the
-    squared error.
-
-    Attributes:
-        step_size: η.
-        threshold: τ of `soft_threshold`.
-    """
-
-    step_size: float
-    threshold: float = 0.5
-
-    def __call__(self, latent: Tensor, gradient: Tensor, hessian: Callable[[], Tensor]) -> Tensor:
-        return soft_threshold(latent - self.step_size * gradient, self.threshold)
 
 
 def infer_latent(
@@ -177,32 +93,13 @@ def infer_latent(
     return latent if differentiable else latent.detach()
 
 
-def soft_threshold(latent: Tensor, threshold: float) -> Tensor:
-    """Soft thresholding, sign(z) · max(|z| − τ·rms(z), 0), with the root mean square over each signal's own latents.
-
-    The proximal step of iterative shrinkage (Daubechies, Defrise & De Mol, arXiv math/0307152). The threshold is
-    relative to the coefficients themselves, as in wavelet shrinkage (Donoho & Johnstone, Ideal Spatial Adaptation,
-    1994), so that it does not depend on the network's gain and need not be tuned to it.
-
-    Args:
-        latent: (B, K).
-        threshold: τ; ½ sets about two fifths of normally distributed latents to zero, 1 sets two thirds.
-
-    Example:
-        >>> soft_threshold(torch.tensor([[3.0, -1.0, 0.5, 0.0]]), threshold=0.5)
-        tensor([[ 2.1996, -0.1996,  0.0000,  0.0000]])
-    """
-    limit = threshold * (latent.square().mean(1, keepdim=True) + 1e-24).sqrt()  # its slope at zero stays finite
-    return latent - latent.maximum(-limit).minimum(limit)
-
-
 def linearize(
     field: Siren, coords: Tensor, latent: Tensor | None = None, source: Tensor | None = None
 ) -> Linearization:
     """The field and its Jacobian in the latent, about `latent` (b, K), or about the shared z₀ = 0.
 
-    Every point becomes a signal of its own, so that one backward pass per channel gives all rows of J. Keeps the graph
-    while gradients are enabled.
+    Every point becomes a signal of its own for the sine layers, so that one backward pass per channel gives all rows of
+    J. Keeps the graph while gradients are enabled.
     """
     differentiable = torch.is_grad_enabled()
     if latent is None:
@@ -213,12 +110,14 @@ def linearize(
     repeated = latent.unsqueeze(1).expand(-1, points, -1).flatten(0, 1)  # (b·P, K)
 
     def values_at(latent: Tensor) -> Tensor:
-        values: Tensor = field(flat_coords, latent, flat_source)
-        return values.squeeze(1).to(latent.dtype)  # (b·P, C)
+        return field.sine_layers(flat_coords, latent, flat_source).squeeze(1).to(latent.dtype)  # (b·P, C)
 
     values, vjp = value_and_vjp(values_at, repeated, differentiable)
     rows = [vjp(channel) for channel in torch.eye(field.channels, device=values.device).to(values)]
     about = Linearization(*(t.unflatten(0, (count, points)) for t in (values, torch.stack(rows, 1))))
+    if field.series is not None:
+        series = field.series(coords, latent), field.series.jacobian(coords, latent)
+        about = Linearization(*(own + part.to(own.dtype) for own, part in zip(about, series, strict=True)))
     return about if differentiable else Linearization(*(t.detach() for t in about))
 
 
@@ -282,14 +181,3 @@ def gauss_newton_hessian(loss: Loss, about: Linearization | None, batch: Batch) 
     weight = loss.curvature(about.values, batch.values) * batch.point_weights  # broadcastable to (B, P, C)
     weighted = (about.jacobian * weight.unsqueeze(-1)).flatten(1, 2)
     return weighted.mT @ about.jacobian.flatten(1, 2)
-
-
-def _solve_damped(hessian: Tensor, gradient: Tensor, damping: float) -> Tensor:
-    """(H + damping·I)⁻¹ gradient, for H (b, K, K) and gradient (B, K); one factorization where b = 1."""
-    damped = hessian + damping * torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
-    solved: Tensor = (
-        torch.linalg.solve(damped[0], gradient, left=False)  # H is symmetric
-        if len(damped) == 1
-        else torch.linalg.solve(damped, gradient)
-    )
-    return solved

@@ -19,8 +19,8 @@ from torch.utils.checkpoint import checkpoint
 
 from gonkit.batch import Batch
 from gonkit.losses import Loss
+from gonkit.nn.inner_steps import InnerStep
 from gonkit.nn.origin import (
-    InnerStep,
     Linearization,
     gradient,
     infer_latent,

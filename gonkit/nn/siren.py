@@ -14,6 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from gonkit.nn.series import FourierSeries
+
 
 class Siren(nn.Module):
     """Sine layers over coordinates joined with a latent, then one linear layer.
@@ -34,6 +36,7 @@ class Siren(nn.Module):
             frequencies do not shrink as latents are added; "paper" bounds both by 1/(D+K+S).
         latent_layers: "first" joins the latent to the coordinate only, as in the paper; "all" also adds a linear map of
             the latent to the argument of every later sine.
+        series: a Fourier series to add, see `gonkit.nn.FourierSeries`; the sine layers then start with no output.
 
     Example:
         >>> field = Siren(coord_dim=2, channels=1, latent_dim=32)
@@ -56,6 +59,7 @@ class Siren(nn.Module):
         omega_hidden: float = 30.0,
         init: Literal["split", "paper"] = "split",
         latent_layers: Literal["first", "all"] = "first",
+        series: FourierSeries | None = None,
     ) -> None:
         super().__init__()
         self.coord_dim = coord_dim
@@ -72,6 +76,7 @@ class Siren(nn.Module):
         self.value = nn.Linear(width, channels)
         num_shifts = layers - 1 if latent_layers == "all" else 0
         self.shifts = nn.ModuleList(nn.Linear(latent_dim, width, bias=False) for _ in range(num_shifts))
+        self.series = series
         self.reset_parameters()
 
     def extra_repr(self) -> str:
@@ -80,7 +85,8 @@ class Siren(nn.Module):
     @property
     def hidden_matrices(self) -> list[nn.Parameter]:
         """The square matrices between sine layers."""
-        return [weight for name, weight in self.hidden.named_parameters() if name.endswith("weight")]
+        own = [weight for name, weight in self.hidden.named_parameters() if name.endswith("weight")]
+        return own if self.series is None else [*own, *self.series.hidden_matrices]
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -98,9 +104,18 @@ class Siren(nn.Module):
         for weight in self.shifts.parameters():  # small beside W·h, so that the coordinates set the frequencies
             bound = 0.5 / math.sqrt(self.latent_dim) / self.omega_hidden
             weight.uniform_(-bound, bound)
+        if self.series is not None:
+            self.series.reset_parameters()
+            self.value.weight.zero_()
+            self.value.bias.zero_()
 
     def forward(self, coords: Tensor, latent: Tensor, source: Tensor | None = None) -> Tensor:
         """Values (B, P, C) at coords (P, D) or (B, P, D) for latent (B, K) and source (B, P, S)."""
+        values = self.sine_layers(coords, latent, source)
+        return values if self.series is None else values + self.series(coords, latent)
+
+    def sine_layers(self, coords: Tensor, latent: Tensor, source: Tensor | None = None) -> Tensor:
+        """The same without the Fourier series."""
         # Phases are ω₀ times a position: eight bits of bfloat16 would blur them, so this stays float32.
         with torch.autocast(coords.device.type, enabled=False):
             phase = self.coordinate(coords) + self.latent(latent).unsqueeze(1)  # (B, P, width)

@@ -44,6 +44,11 @@ class FieldSettings(Settings):
     """Bounds of the first layer's initial weights; see `gonkit.nn.Siren`."""
     latent: Literal["first", "all"] = "first"
     """Sine layers that the latent enters: the first, as in the paper, or all."""
+    series: NonNegativeInt = 0
+    """Functions of a Fourier series beside the sine layers, whose coefficients depend on the latent; 0 for none. It
+    starts at the principal components of the training signals; see `gonkit.nn.FourierSeries`."""
+    series_width: NonNegativeInt = 512
+    """Units of the two layers between latent and coefficients; 0 for coefficients that are affine in the latent."""
     standardize: bool = True
     """Divide values by the training set's standard deviation; never done for losses on logits."""
 

@@ -19,7 +19,7 @@ from gonkit.data import SignalDataset, evenly_spaced
 from gonkit.devices import select_device
 from gonkit.errors import DivergedError, TrainingInterrupted
 from gonkit.files import write_json
-from gonkit.inference import build_gon
+from gonkit.inference import build_gon, start_series
 from gonkit.nn import GON
 from gonkit.recipe import Recipe
 from gonkit.training.allocator import allocator_policy
@@ -36,6 +36,7 @@ from gonkit.training.step import StepInputs, TrainStep
 from gonkit.training.validation import batch_metrics, log_previews, validate
 
 MAX_STD_SIGNALS = 10_000  # over which the standard deviation of the training values is taken
+MAX_SERIES_SIGNALS = 2048  # on whose principal components a Fourier series starts
 MAX_CALIBRATION_SIGNALS = 2048  # whose latents calibrate refinement
 
 
@@ -141,6 +142,9 @@ class _Run:
         if (path := folder / CHECKPOINT_FILE).exists():
             self.step, self.seconds = load_checkpoint(path, self.gon, self.optimizer.parts)
             self.optimizer.start(self.step)
+        else:
+            some = evenly_spaced(MAX_SERIES_SIGNALS, len(target))
+            start_series(self.gon, inputs[some].to(self.device), target[some].to(self.device))
         self.sampler = StepSampler(settings.seed, len(train), settings.batch)
         self.train_step = TrainStep(self.gon, recipe, self.sampler, group)
         self.watched = evenly_spaced(settings.validate_signals, len(val))

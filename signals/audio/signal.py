@@ -51,7 +51,7 @@ from signals.audio.recordings import (
     split_recordings,
     torchaudio_files,
 )
-from signals.audio.synthetic import MATERIALS, NOTES, TOUCHES, pluck_names, synthesize_notes, synthesize_plucks
+from signals.audio.synthetic import MATERIALS, NOTES, TOUCHES, Pitch, pluck_names, synthesize_notes, synthesize_plucks
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -92,7 +92,9 @@ class Audio(Signal):
     length: Annotated[int, Field(ge=16)] = 4000
     """Samples of one signal."""
     count: Annotated[int, Field(ge=10)] | None = None
-    """Sounds of "plucks": None for 1,000 on a grid of pitches and touches; or as many with random ones, continuous."""
+    """Sounds of "plucks": None for 1,000 on a grid of pitches and touches; or as many with random ones."""
+    pitch: Pitch = "semitones"
+    """Pitches of random "plucks": notes of the tempered scale, or "continuous"."""
     windows: bool = False
     """Cut recordings into windows that overlap by half, each with its own latent. Otherwise each recording is one
     signal: its first `length` samples, padded with silence if it is shorter."""
@@ -182,9 +184,9 @@ class Audio(Signal):
             index = held_out.get(split, ~(held_out["val"] | held_out["test"])).nonzero()[:, 0]
             classes = tuple(str(number) for number in range(len(NOTES)))
         else:
-            clips, labels = synthesize_plucks(self.rate, self.length, self.count)
+            clips, labels = synthesize_plucks(self.rate, self.length, self.count, self.pitch)
             index, classes = split_indices(len(clips), split), MATERIALS
-            names = pluck_names(self.count)
+            names = pluck_names(self.count, self.pitch)
         info = DatasetInfo(names, labels, classes).subset(index)
         return InMemoryDataset(Batch(self.grid().coords, clips[index].unsqueeze(-1), label=info.labels), info)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["MATERIALS", "NOTES", "TOUCHES", "pluck_names", "synthesize_notes", "synthesize_plucks"]
+__all__ = ["MATERIALS", "NOTES", "TOUCHES", "Pitch", "pluck_names", "synthesize_notes", "synthesize_plucks"]
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+Pitch = Literal["semitones", "continuous"]
 MATERIALS = ("nylon string", "steel string", "rosewood bar", "aluminum bar", "glass bar")
 LOWEST = 110.0  # Hz
 SEMITONES = 25
@@ -71,31 +72,35 @@ class Pluck(NamedTuple):
         return float(LOWEST * 2 ** (self.semitone / 12))
 
 
-def plucks(count: int | None = None) -> list[Pluck]:
+def plucks(count: int | None = None, pitch: Pitch = "semitones") -> list[Pluck]:
     """The family: a grid of every pitch of two octaves, by material and touch; or `count` random ones.
 
-    Random pitches and touches are continuous, uniform, and functions of a clip's number, so that a larger family begins
-    with a smaller one.
+    Random parameters are uniform functions of a clip's number, so that a larger family begins with a smaller one:
+    touches are continuous, and pitches are semitones or continuous too.
     """
     if count is None:
         return [Pluck(m, s, (t + 0.5) / TOUCHES) for m, s, t in map(_parameters, range(NUM_PLUCKS))]
     random = torch.rand(count, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tolist()
-    return [Pluck(number % len(MATERIALS), (SEMITONES - 1) * s, force) for number, (s, force) in enumerate(random)]
+    semitones = (int(SEMITONES * s) if pitch == "semitones" else (SEMITONES - 1) * s for s, _ in random)
+    return [Pluck(number % len(MATERIALS), s, random[number][1]) for number, s in enumerate(semitones)]
 
 
 @lru_cache(maxsize=1)
-def synthesize_plucks(rate: int, length: int, count: int | None = None) -> tuple[Tensor, Tensor]:
+def synthesize_plucks(
+    rate: int, length: int, count: int | None = None, pitch: Pitch = "semitones"
+) -> tuple[Tensor, Tensor]:
     """Sums of decaying partials with zero phase.
 
     Args:
         rate: sampling rate, in Hz; partials above 0.45 of it are left out.
         length: of each clip, in samples.
         count: see `plucks`.
+        pitch: see `plucks`.
 
     Returns:
         Clips (N, length) with a peak of 0.8, and their materials (N,).
     """
-    family = plucks(count)
+    family = plucks(count, pitch)
     clips = torch.stack([_synthesize(pluck, rate, length) for pluck in family])
     return clips, torch.tensor([pluck.material for pluck in family])
 
@@ -140,18 +145,18 @@ def pluck_name(number: int) -> str:
     return f"{MATERIALS[material]}, {LOWEST * 2 ** (semitone / 12):.0f} Hz, touch {touch + 1}"
 
 
-def pluck_names(count: int | None = None) -> list[str]:
+def pluck_names(count: int | None = None, pitch: Pitch = "semitones") -> list[str]:
     """Names of the clips of `synthesize_plucks`.
 
     Example:
-        >>> pluck_names(1000)[0]
-        'nylon string 1, 422 Hz, touch 0.71'
+        >>> pluck_names(1000)[0], pluck_names(1000, "continuous")[0]
+        ('nylon string 1, 440 Hz, touch 0.71', 'nylon string 1, 422 Hz, touch 0.71')
     """
     if count is None:
         return [pluck_name(number) for number in range(NUM_PLUCKS)]
     return [
         f"{MATERIALS[pluck.material]} {number + 1}, {pluck.hertz:.0f} Hz, touch {pluck.force:.2f}"
-        for number, pluck in enumerate(plucks(count))
+        for number, pluck in enumerate(plucks(count, pitch))
     ]
 
 

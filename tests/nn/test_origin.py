@@ -71,7 +71,7 @@ def test_latents_have_derivatives_of_any_order(inner_step: InnerStep, own: bool)
         batch = Batch(coords, values)
 
         class Bound(Siren):
-            def forward(self, *inputs: Tensor | None) -> Tensor:
+            def sine_layers(self, *inputs: Tensor | None) -> Tensor:
                 return torch.func.functional_call(field, dict(zip(names, weights, strict=True)), inputs)
 
         bound = Bound(1, 1, 2, width=3, layers=2)
@@ -134,7 +134,7 @@ def test_the_latent_of_a_linear_field_is_its_analytic_gradient() -> None:
     class Linear(Siren):
         """F(c, z) = z · (1, c, c², …)."""
 
-        def forward(self, coords: Tensor, latent: Tensor, source: Tensor | None = None) -> Tensor:
+        def sine_layers(self, coords: Tensor, latent: Tensor, source: Tensor | None = None) -> Tensor:
             powers = coords[..., :1] ** torch.arange(K, dtype=coords.dtype)  # (…, P, K)
             return (powers * latent.unsqueeze(1)).sum(-1, keepdim=True) + 0 * self.value.bias
 
