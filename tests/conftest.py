@@ -74,7 +74,7 @@ MODELS = {  # kind of model → changes of the recipe
     "plain": (),
     "classifier": CLASSIFY,
     "conditional": ((IMAGES, COLORIZE), ("dim = 6", "dim = 6\ndropout = 0.5")),
-    "translation": ((IMAGES, SUPERRES),),
+    "translation": ((IMAGES, SUPERRES), ("layers = 2", "layers = 2\nseries = 20\nseries_width = 8")),
     "variational": (
         ("[train]", "[loss]\nouter = { mse = 1.0, kl = 0.01 }\n[train]"),
         ("components = 2", 'kind = "unit"'),

@@ -45,11 +45,11 @@ def test_every_note_is_in_every_split() -> None:
         assert torch.bincount(labels).tolist() == [takes] * 10
 
 
-def test_as_many_plucks_as_asked_have_continuous_pitches() -> None:
+def test_as_many_plucks_as_asked_are_made() -> None:
     few, many = (synthesize_plucks.__wrapped__(RATE, 500, count) for count in (20, 40))
     assert torch.equal(few[0], many[0][:20])  # a larger family begins with the smaller one
     assert torch.bincount(many[1]).tolist() == [8] * 5
-    signal = Audio(count=40, length=500)
+    signal = Audio(count=40, length=500, pitch="continuous")
     parts = [signal.dataset(split) for split in ("train", "val", "test")]
     assert [len(part) for part in parts] == [32, 4, 4]
     names = [name for part in parts for name in all_names(part)]
@@ -57,3 +57,15 @@ def test_as_many_plucks_as_asked_have_continuous_pitches() -> None:
     hertz = [int(name.split(", ")[1].removesuffix(" Hz")) for name in names]
     assert len(set(hertz)) > 30
     assert 110 <= min(hertz) < max(hertz) <= 440
+
+
+def test_random_pitches_are_semitones_or_continuous() -> None:
+    tempered, continuous = (
+        Audio(count=200, length=500, pitch=pitch).dataset("train") for pitch in ("semitones", "continuous")
+    )
+    for dataset, is_tempered in ((tempered, True), (continuous, False)):
+        hertz = torch.tensor([float(name.split(", ")[1].removesuffix(" Hz")) for name in all_names(dataset)])
+        semitones = 12 * (hertz / 110).log2()
+        off = (semitones - semitones.round()).abs() > 0.09  # names hold whole Hz, at 110 Hz a twelfth of a semitone
+        assert (off.sum() == 0) == is_tempered
+        assert 0 <= semitones.min() < semitones.max() <= 24.1
