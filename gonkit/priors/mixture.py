@@ -22,9 +22,10 @@ MIN_PER_COMPONENT = 20  # latents, and no fewer than K; fewer give covariances o
 KMEANS_ITERATIONS = 5
 CLUSTERED_PER_COMPONENT = 100  # latents from which the initial clusters are found
 MAX_PASSES = 40
-TOLERANCE = 0.05  # nats per latent: a smaller gain in a pass ends the fit
+TOLERANCE = 0.1  # nats per latent: a smaller gain in a pass ends the fit
 RIDGE = 1e-4  # of the latents' variance in every direction, added to every covariance
-BATCH_SIZE = 4096  # latents after which components are updated
+MAX_BATCH_SIZE = 4096  # latents after which components are updated
+MIN_BATCHES = 16  # in a pass
 
 
 def fit_gaussian_mixture(latent: Tensor, components: int, seed: int = 0) -> GaussianMixture:
@@ -43,8 +44,9 @@ def fit_gaussian_mixture(latent: Tensor, components: int, seed: int = 0) -> Gaus
     """
     latent = random_subset(latent.double().cpu(), len(latent), seed)
     whitening = fit_gaussian(latent)
-    batches = whitening.whiten(latent).float().split(BATCH_SIZE)
-    clusters = _cluster(latent, components, seed).split(BATCH_SIZE)
+    batch_size = min(MAX_BATCH_SIZE, math.ceil(len(latent) / MIN_BATCHES))
+    batches = whitening.whiten(latent).float().split(batch_size)
+    clusters = _cluster(latent, components, seed).split(batch_size)
     moments = [  # (M, ½K(K+1) + K + 1) of each batch: sums of features, weighted by responsibilities
         one_hot(cluster, components).float().T @ _features(batch)
         for cluster, batch in zip(clusters, batches, strict=True)
@@ -123,7 +125,7 @@ def _cluster(latent: Tensor, clusters: int, seed: int) -> Tensor:
         sizes = torch.bincount(nearest, minlength=clusters).unsqueeze(1)
         sums = torch.zeros_like(centers).index_add_(0, nearest, some)
         centers = torch.where(sizes > 0, sums / sizes.clamp_min(1), centers)
-    return torch.cat([_nearest(part, centers) for part in scaled.split(BATCH_SIZE)])
+    return torch.cat([_nearest(part, centers) for part in scaled.split(MAX_BATCH_SIZE)])
 
 
 def _nearest(latent: Tensor, centers: Tensor) -> Tensor:
