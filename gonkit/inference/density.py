@@ -7,6 +7,7 @@ __all__ = ["density_path"]
 import torch
 from torch import Tensor
 
+from gonkit.errors import GonkitError
 from gonkit.metrics import pairwise_distance
 from gonkit.priors import Prior, fit_gaussian
 
@@ -16,6 +17,7 @@ NUM_POINTS = 33  # of the path while it is optimized
 DENSITY_WEIGHT = 16.0  # λ
 OPTIMIZER_STEPS = 300
 LEARNING_RATE = 0.05  # of whitened latents
+MAX_DEFICIT = 10.0  # nats per dimension by which an end may be less likely than samples are
 
 
 def density_path(a: Tensor, b: Tensor, steps: int, prior: Prior) -> Tensor:
@@ -38,17 +40,31 @@ def density_path(a: Tensor, b: Tensor, steps: int, prior: Prior) -> Tensor:
 
     Returns:
         (..., steps, K), with a and b themselves at the ends.
+
+    Raises:
+        GonkitError: a or b is so unlikely that the density says nothing about paths between them.
     """
     samples = prior.sample(NUM_SAMPLES, seed=0)
     whitening = fit_gaussian(samples)
     mean, factor = whitening.means[0], whitening.scale_tril[0]
     ends = torch.stack((a, b), -2).detach().float().cpu()  # (..., 2, K)
+    _require_likely(ends.flatten(0, -2), samples, prior)
     white = whitening.whiten(ends.flatten(0, -2)).view(-1, 2, ends.shape[-1])
     path = _minimize(_paths_through_samples(white, whitening.whiten(samples)), prior, mean, factor)
     latent = mean + _evenly_spaced(path, steps) @ factor.T
     latent = latent.view(*ends.shape[:-2], *latent.shape[1:])
     latent[..., -1, :], latent[..., 0, :] = ends[..., 1, :], ends[..., 0, :]
     return latent.to(a)
+
+
+def _require_likely(ends: Tensor, samples: Tensor, prior: Prior) -> None:
+    typical, lowest = prior.log_prob(samples).median().item(), prior.log_prob(ends).min().item()
+    if typical - lowest > MAX_DEFICIT * ends.shape[1]:
+        raise GonkitError(
+            f"interpolation: the log density is {lowest:.0f} nats at an end of the path, and {typical:.0f} at a "
+            'typical sample: it was fitted to too few latents for a "density" path; choose "slerp", or train on more '
+            "signals, without prior.per_class"
+        )
 
 
 @torch.enable_grad()

@@ -31,7 +31,7 @@ def interpolate(a: Tensor, b: Tensor, steps: int, kind: Interpolation = "slerp",
         (..., T, K).
 
     Raises:
-        GonkitError: "density" without a prior.
+        GonkitError: "density" without a prior, or with one that says nothing about a or b.
     """
     if kind == "density":
         if prior is None:

@@ -10,7 +10,7 @@ import torch
 from gonkit.errors import GonkitError
 from gonkit.inference import analogy, class_means, interpolate, interpolate_path
 from gonkit.inference.interpolation import slerp
-from gonkit.priors import GaussianMixture, standard_normal
+from gonkit.priors import GaussianMixture, fit_gaussian, standard_normal
 
 CENTER = torch.tensor([0.0, 6.0, 0.0, 0.0, 0.0])
 
@@ -107,3 +107,9 @@ def test_along_one_normal_a_density_path_is_a_line_drawn_towards_its_center() ->
     assert 0 < path[2, 1] < 1
     with pytest.raises(GonkitError, match=r'pass prior=model\.prior, or choose "slerp"'):
         interpolate(a, b, 5, "density")
+
+
+def test_a_density_that_is_too_thin_for_a_path_is_refused() -> None:
+    latent = torch.cat((normal(30, 4), torch.zeros(30, 1)), 1)
+    with pytest.raises(GonkitError, match="fitted to too few latents"):
+        interpolate(latent[0], latent[1] + 0.1, 4, "density", fit_gaussian(latent))
