@@ -24,7 +24,10 @@ def _add_interpolate_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--path", choices=("slerp", "linear"), default="slerp", help="along the sphere (default) or a straight line"
+        "--path",
+        choices=("slerp", "linear", "density"),
+        default="slerp",
+        help="along the sphere (default), a straight line, or where the prior's density is high",
     )
 
 
@@ -44,7 +47,7 @@ def _interpolate(options: argparse.Namespace) -> None:
         raise GonkitError("give two files or more to go between, or none; got one")
     else:
         waypoints = model.encode(files) if files else model.prior.sample(2, seed=options.seed)
-    path = interpolate_path(waypoints, max(options.steps - 1, 1), options.path)
+    path = interpolate_path(waypoints, max(options.steps - 1, 1), options.path, model.prior)
     write_objects(model, model.decode(path, options.resolution, options.chunk), options, "step")
 
 
@@ -95,7 +98,7 @@ def _export(options: argparse.Namespace) -> None:
 
 INTERPOLATE = Command(
     "interpolate",
-    "Go along the sphere from signal to signal, or class to class.",
+    "Go through the latent space from signal to signal, or class to class.",
     _add_interpolate_arguments,
     _interpolate,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gonkit.inference.abilities import Ability
 from gonkit.inference.build import build_gon, start_series
+from gonkit.inference.density import density_path
 from gonkit.inference.encoding import encode_dataset, encode_signals, prior_indices
 from gonkit.inference.interpolation import (
     Interpolation,
@@ -35,6 +36,7 @@ __all__ = [
     "build_gon",
     "class_means",
     "decode_objects",
+    "density_path",
     "encode_dataset",
     "encode_signals",
     "input_objects",

@@ -9,19 +9,49 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Interpolation = Literal["slerp", "linear"]
-"""Along a great circle, or along a straight line."""
+from gonkit.errors import GonkitError
+from gonkit.inference.density import density_path
+from gonkit.priors import Prior
+
+Interpolation = Literal["slerp", "linear", "density"]
+"""Along a great circle; along a straight line; or along a path of likely latents."""
 
 
-def interpolate(a: Tensor, b: Tensor, steps: int, kind: Interpolation = "slerp") -> Tensor:
-    """Latents (..., T, K) from a (..., K) to b (..., K), both included; T = `steps`."""
+def interpolate(a: Tensor, b: Tensor, steps: int, kind: Interpolation = "slerp", prior: Prior | None = None) -> Tensor:
+    """Latents from a to b, both included.
+
+    Args:
+        a: (..., K).
+        b: (..., K).
+        steps: T.
+        kind: of path; "density" is `gonkit.inference.density_path`.
+        prior: whose density the path follows, for "density".
+
+    Returns:
+        (..., T, K).
+
+    Raises:
+        GonkitError: "density" without a prior, or with one that says nothing about a or b.
+    """
+    if kind == "density":
+        if prior is None:
+            raise GonkitError(
+                'interpolation: "density" needs the density of latents: pass prior=model.prior, or choose "slerp"'
+            )
+        return density_path(a, b, steps, prior)
     t = torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device)
     return slerp(a, b, t) if kind == "slerp" else torch.lerp(a.unsqueeze(-2), b.unsqueeze(-2), t.unsqueeze(-1))
 
 
-def interpolate_path(waypoints: Tensor, steps: int, kind: Interpolation = "slerp") -> Tensor:
-    """Latents ((W − 1)·T + 1, K) that pass through waypoints (W, K) in order, T = `steps` from each to the next."""
-    legs = interpolate(waypoints[:-1], waypoints[1:], steps + 1, kind)[:, :-1]  # (W − 1, T, K)
+def interpolate_path(
+    waypoints: Tensor, steps: int, kind: Interpolation = "slerp", prior: Prior | None = None
+) -> Tensor:
+    """Latents ((W − 1)·T + 1, K) that pass through waypoints (W, K) in order, T = `steps` from each to the next.
+
+    Raises:
+        GonkitError: "density" without a prior.
+    """
+    legs = interpolate(waypoints[:-1], waypoints[1:], steps + 1, kind, prior)[:, :-1]  # (W − 1, T, K)
     return torch.cat((legs.flatten(0, 1), waypoints[-1:]))
 
 

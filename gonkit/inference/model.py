@@ -296,5 +296,5 @@ class Model:
     def interpolate(
         self, a: Tensor, b: Tensor, steps: int = 8, resolution: int | None = None, kind: Interpolation = "slerp"
     ) -> list[Any]:
-        """Objects from latent a (K,) to b (K,), both included, along a great circle or a straight line."""
-        return self.decode(interpolate(a, b, steps, kind), resolution)
+        """Objects from latent a (K,) to b (K,), both included, by any kind of path."""
+        return self.decode(interpolate(a, b, steps, kind, self.prior), resolution)

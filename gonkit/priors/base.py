@@ -51,7 +51,7 @@ class Prior(ABC):
 
     @abstractmethod
     def log_prob(self, latent: Tensor) -> Tensor:
-        """Log density (B,) of latent (B, K), in nats."""
+        """Log density (B,) of latent (B, K), in nats; differentiable with respect to the latent."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:

@@ -57,7 +57,6 @@ class FlowPrior(Prior):
         white: Tensor = self.flow().transform.inv(temperature * noise)
         return mean + white @ factor.T
 
-    @torch.no_grad()
     def log_prob(self, latent: Tensor) -> Tensor:
         log_volume = self.whitening.scale_tril[0].diagonal().log().sum()
         log_density: Tensor = self.flow().log_prob(self.whitening.whiten(latent)) - log_volume

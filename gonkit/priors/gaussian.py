@@ -4,17 +4,19 @@ from __future__ import annotations
 
 __all__ = ["GaussianMixture", "fit_gaussian", "standard_normal"]
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import torch
-from torch import Tensor, distributions
+from torch import Tensor
 
 from gonkit.errors import GonkitError
 from gonkit.priors.base import Prior, reject_label, truncated_normal
 
 RIDGE = 1e-6  # of the latents' mean variance, added to the covariance
+CHUNK_NUMBERS = 4_000_000  # numbers that are in memory at once: latents × components × K
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,16 @@ class GaussianMixture(Prior):
         return self.means[component] + temperature * (self.scale_tril[component] @ noise).squeeze(-1)
 
     def log_prob(self, latent: Tensor) -> Tensor:
-        latent = latent.cpu()
-        parts = [  # one at a time: all M at once would need M·B·K numbers
-            distributions.MultivariateNormal(mean, scale_tril=factor, validate_args=False).log_prob(latent)
-            for mean, factor in zip(self.means, self.scale_tril, strict=True)
-        ]
-        return torch.logsumexp(torch.stack(parts, 1) + self.weights.log(), 1)
+        latent = latent.to(self.means)
+        dim = latent.shape[1]
+        identity = torch.eye(dim).expand_as(self.scale_tril)
+        inverse = torch.linalg.solve_triangular(self.scale_tril, identity, upper=False)  # (M, K, K)
+        log_volume = self.scale_tril.diagonal(dim1=1, dim2=2).log().sum(1) + 0.5 * dim * math.log(2 * math.pi)  # (M,)
+        squares = []  # (B, M) squared distances from the means, in standard deviations
+        for part in latent.split(max(1, CHUNK_NUMBERS // self.means.numel())):
+            white = inverse @ (part.T - self.means.unsqueeze(2))  # (M, K, B)
+            squares.append(white.square().sum(1).T)
+        return torch.logsumexp(self.weights.log() - log_volume - 0.5 * torch.cat(squares), 1)
 
     def whiten(self, latent: Tensor) -> Tensor:
         """L⁻¹(z − μ) of latents (B, K), in their dtype: mean zero and unit covariance for those that were fitted.

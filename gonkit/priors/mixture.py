@@ -11,50 +11,71 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from gonkit.priors.gaussian import GaussianMixture, fit_gaussian
 
-COMPONENTS = (2, 5, 10, 20, 50, 100)
-MAX_LATENTS = 20_000  # to which a mixture is fitted
-MAX_WORK = 3e9  # latents × components × K²: larger mixtures would take too long
+COMPONENTS = (2, 5, 10, 20, 50, 100, 200)
+MAX_LATENTS = 60_000  # to which a mixture is fitted
+MAX_WORK = 1.3e10  # latents × components × K²: larger mixtures would take too long
 MIN_PER_COMPONENT = 20  # latents, and no fewer than K; fewer give covariances of low rank
 KMEANS_ITERATIONS = 5
-EM_ITERATIONS = 40
-TOLERANCE = 0.005  # nats per latent: a smaller gain in an iteration ends the fit
-RIDGE = 1e-4  # of the latents' mean variance, added to every covariance
-CHUNK_SIZE = 4096  # latents whose products are in memory at once
+CLUSTERED_PER_COMPONENT = 100  # latents from which the initial clusters are found
+MAX_PASSES = 40
+TOLERANCE = 0.1  # nats per latent: a smaller gain in a pass ends the fit
+RIDGE = 1e-4  # of the latents' variance in every direction, added to every covariance
+MAX_BATCH_SIZE = 4096  # latents after which components are updated
+MIN_BATCHES = 16  # in a pass
 
 
 def fit_gaussian_mixture(latent: Tensor, components: int, seed: int = 0) -> GaussianMixture:
     """A mixture of normal distributions with full covariances.
 
-    The log density of a normal distribution is linear in the products z_i z_j, the z_i and 1. Both steps of an
-    iteration are therefore products of one matrix with those features: (B, ½K(K+1) + K + 1) by M for the
-    responsibilities, and back for the moments.
+    The log density of a normal distribution is linear in the products z_i z_j, the z_i and 1. Both steps of expectation
+    maximization are therefore products of one matrix with those features: (B, ½K(K+1) + K + 1) by M for the
+    responsibilities, and back for the moments. Components are updated after every batch of latents, whose moments
+    replace those that it had before, which needs a quarter of the passes. Neal & Hinton, A View of the EM Algorithm
+    that Justifies Incremental, Sparse, and other Variants (1998).
 
     Args:
         latent: (B, K).
         components: M, at most B.
-        seed: of the initial clusters.
+        seed: of the initial clusters and the batches.
     """
-    latent = latent.double().cpu()
-    center, scale = latent.mean(0), latent.std(0, correction=0).mean().clamp_min(1e-12)
-    scaled = (latent - center) / scale
-    responsibility = torch.nn.functional.one_hot(_kmeans(scaled, components, seed), components).double()
+    latent = random_subset(latent.double().cpu(), len(latent), seed)
+    whitening = fit_gaussian(latent)
+    batch_size = min(MAX_BATCH_SIZE, math.ceil(len(latent) / MIN_BATCHES))
+    batches = whitening.whiten(latent).float().split(batch_size)
+    clusters = _cluster(latent, components, seed).split(batch_size)
+    moments = [  # (M, ½K(K+1) + K + 1) of each batch: sums of features, weighted by responsibilities
+        one_hot(cluster, components).float().T @ _features(batch)
+        for cluster, batch in zip(clusters, batches, strict=True)
+    ]
+    total = torch.stack(moments).double().sum(0)
     previous = -math.inf
-    for _ in range(EM_ITERATIONS):
-        weights, means, factors = _m_step(scaled, responsibility)
-        responsibility, likelihood = _e_step(scaled, weights, means, factors)
+    for _ in range(MAX_PASSES):
+        likelihood = 0.0
+        for i, batch in enumerate(batches):
+            features = _features(batch)
+            joint = features @ _coefficients(*_m_step(total)).float().T  # (B, M) log of weight times density
+            log_density = joint.logsumexp(1, keepdim=True)
+            own = (joint - log_density).exp().T @ features
+            total += own.double() - moments[i].double()
+            moments[i] = own
+            likelihood += log_density.double().sum().item() / len(latent)
         if likelihood - previous < TOLERANCE:
             break
         previous = likelihood
-    return GaussianMixture(weights.float(), (means * scale + center).float(), (factors * scale).float())
+    weights, means, factors = _m_step(total)
+    factor = whitening.scale_tril[0].double()
+    means = means @ factor.T + whitening.means[0].double()
+    return GaussianMixture(weights.float(), means.float(), (factor @ factors).float())
 
 
 def select_gaussian_mixture(latent: Tensor, held_out: Tensor, seed: int = 0) -> GaussianMixture:
     """The mixture with the number of components for which held-out latents are most likely.
 
-    Tries more components (2, 5, 10, 20, 50, 100) as long as there are enough latents for each and the fit does not
+    Tries more components (2, 5, 10, 20, 50, 100, 200) as long as there are enough latents for each and the fit does not
     take too long, and keeps a mixture if the held-out likelihood grows by more than a standard error of the paired
     difference.
 
@@ -85,21 +106,26 @@ def random_subset(latent: Tensor, size: int, seed: int) -> Tensor:
     return latent[torch.randperm(len(latent), generator=torch.Generator().manual_seed(seed))[:size]]
 
 
-def _kmeans(latent: Tensor, clusters: int, seed: int) -> Tensor:
-    """(B,) cluster of each latent, from the initial centers of k-means++: Arthur & Vassilvitskii (2007)."""
+def _cluster(latent: Tensor, clusters: int, seed: int) -> Tensor:
+    """(B,) cluster of each latent, by k-means on the first of them, from the initial centers of k-means++.
+
+    Arthur & Vassilvitskii, k-means++: The Advantages of Careful Seeding (2007).
+    """
+    scaled = ((latent - latent.mean(0)) / latent.std(0, correction=0).mean().clamp_min(1e-12)).float()
+    some = scaled[: CLUSTERED_PER_COMPONENT * clusters]
     generator = torch.Generator().manual_seed(seed)
-    centers = latent[torch.randint(len(latent), (1,), generator=generator)]
-    squares = (latent - centers).square().sum(1)  # (B,) to the nearest center
+    centers = some[torch.randint(len(some), (1,), generator=generator)]
+    squares = (some - centers).square().sum(1)  # (B,) to the nearest center
     for _ in range(clusters - 1):
         index = torch.multinomial(squares.clamp_min(1e-12), 1, generator=generator)
-        centers = torch.cat((centers, latent[index]))
-        squares = torch.minimum(squares, (latent - latent[index]).square().sum(1))
+        centers = torch.cat((centers, some[index]))
+        squares = torch.minimum(squares, (some - some[index]).square().sum(1))
     for _ in range(KMEANS_ITERATIONS):
-        nearest = _nearest(latent, centers)
+        nearest = _nearest(some, centers)
         sizes = torch.bincount(nearest, minlength=clusters).unsqueeze(1)
-        sums = torch.zeros_like(centers).index_add_(0, nearest, latent)
+        sums = torch.zeros_like(centers).index_add_(0, nearest, some)
         centers = torch.where(sizes > 0, sums / sizes.clamp_min(1), centers)
-    return _nearest(latent, centers)
+    return torch.cat([_nearest(part, centers) for part in scaled.split(MAX_BATCH_SIZE)])
 
 
 def _nearest(latent: Tensor, centers: Tensor) -> Tensor:
@@ -113,35 +139,29 @@ def _features(latent: Tensor) -> Tensor:
     return torch.cat((latent[:, row] * latent[:, column], latent, latent.new_ones(len(latent), 1)), 1)
 
 
-def _m_step(latent: Tensor, responsibility: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights (M,), means (M, K) and Cholesky factors (M, K, K) for responsibilities (B, M)."""
-    size, components = responsibility.shape
-    dim = latent.shape[1]
+def _m_step(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights (M,), means (M, K) and Cholesky factors (M, K, K) of components with moments (M, ½K(K+1) + K + 1)."""
+    dim = (math.isqrt(1 + 8 * moments.shape[1]) - 3) // 2
     row, column = torch.triu_indices(dim, dim)
-    sums = latent.new_zeros(components, len(row) + dim + 1)
-    for part, share in zip(latent.split(CHUNK_SIZE), responsibility.split(CHUNK_SIZE), strict=True):
-        sums += share.T @ _features(part)
-    sums = sums / sums[:, -1:].clamp_min(1e-9)
-    means = sums[:, -dim - 1 : -1]
-    second = sums.new_zeros(components, dim, dim)
-    second[:, row, column] = second[:, column, row] = sums[:, : len(row)]
-    covariance = second - means.unsqueeze(2) * means.unsqueeze(1) + RIDGE * torch.eye(dim, dtype=latent.dtype)
+    sizes = moments[:, -1]
+    mean_features = moments / sizes.clamp_min(1e-9).unsqueeze(1)
+    means = mean_features[:, -dim - 1 : -1]
+    second = moments.new_zeros(len(moments), dim, dim)
+    second[:, row, column] = second[:, column, row] = mean_features[:, : len(row)]
+    covariance = second - means.unsqueeze(2) * means.unsqueeze(1) + RIDGE * torch.eye(dim, dtype=moments.dtype)
     factors, failed = torch.linalg.cholesky_ex(covariance)
-    factors[failed > 0] = math.sqrt(RIDGE) * torch.eye(dim, dtype=latent.dtype)
-    weights = (responsibility.sum(0) / size).clamp_min(1e-12)
+    factors[failed > 0] = math.sqrt(RIDGE) * torch.eye(dim, dtype=moments.dtype)
+    weights = (sizes / sizes.sum()).clamp_min(1e-12)
     return weights / weights.sum(), means, factors
 
 
-def _e_step(latent: Tensor, weights: Tensor, means: Tensor, factors: Tensor) -> tuple[Tensor, float]:
-    """Responsibilities (B, M), the probability of each component for each latent; mean log likelihood in nats."""
-    dim = latent.shape[1]
+def _coefficients(weights: Tensor, means: Tensor, factors: Tensor) -> Tensor:
+    """(M, ½K(K+1) + K + 1): log of weight times density of every component, as a linear function of the features."""
+    dim = means.shape[1]
     row, column = torch.triu_indices(dim, dim)
     precision = torch.cholesky_inverse(factors)  # (M, K, K)
     linear = (precision @ means.unsqueeze(2)).squeeze(2)  # (M, K) coefficients of the z_i
     constant = weights.log() - 0.5 * (means * linear).sum(1) - factors.diagonal(dim1=1, dim2=2).log().sum(1)
     constant = constant - 0.5 * dim * math.log(2 * math.pi)
     multiplicity = torch.where(row == column, 0.5, 1.0)  # z_i z_j also stands for z_j z_i
-    coefficients = torch.cat((-precision[:, row, column] * multiplicity, linear, constant.unsqueeze(1)), 1)
-    joint = torch.cat([_features(part) @ coefficients.T for part in latent.split(CHUNK_SIZE)])
-    total = joint.logsumexp(1, keepdim=True)
-    return (joint - total).exp(), total.mean().item()
+    return torch.cat((-precision[:, row, column] * multiplicity, linear, constant.unsqueeze(1)), 1)

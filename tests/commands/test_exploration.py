@@ -47,6 +47,7 @@ def test_interpolation_begins_and_ends_at_the_reconstructions(trained: Trained, 
 def test_interpolation_without_files_is_between_samples(write: Callable[..., int]) -> None:
     assert write("interpolate", "--steps", "4") == 4
     assert write("interpolate", "--steps", "3", "--path", "linear") == 3
+    assert write("interpolate", "--steps", "3", "--path", "density") == 3
 
 
 def test_paths_through_files_and_classes(

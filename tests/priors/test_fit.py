@@ -46,3 +46,12 @@ def test_a_prior_per_class_samples_from_the_requested_class() -> None:
 def test_a_density_per_class_is_likelier_than_one_normal() -> None:
     priors, unseen = every_kind(), clusters(200, 3, seed=9)
     assert priors["classes"].log_prob(unseen).mean() > priors["normal"].log_prob(unseen).mean() + 1
+
+
+@pytest.mark.parametrize("kind", ["normal", "gmm", "unit", "classes"])
+def test_log_densities_are_differentiable(kind: str) -> None:
+    prior, latent = every_kind()[kind], clusters(4, 3, seed=5).requires_grad_()
+    (gradient,) = torch.autograd.grad(prior.log_prob(latent).sum(), latent)
+    shift = 0.01 * torch.nn.functional.normalize(gradient, dim=1)
+    rise = (prior.log_prob(latent + shift) - prior.log_prob(latent - shift)).detach()
+    torch.testing.assert_close(rise, 0.02 * gradient.norm(dim=1), atol=2e-4, rtol=0.02)

@@ -21,6 +21,8 @@ def test_a_flow_learns_a_bend_that_no_normal_has() -> None:
     assert (samples[:, 1] - samples[:, 0].square()).abs().mean() < 0.4
     again = load_prior(flow.state_dict())
     assert torch.equal(again.sample(5, seed=3), flow.sample(5, seed=3))  # the same call, on the same tensors
+    (gradient,) = torch.autograd.grad(flow.log_prob(bend := latent[:4].clone().requires_grad_()).sum(), bend)
+    assert gradient.norm(dim=1).min() > 0
     grid = torch.cartesian_prod(torch.linspace(-4, 4, 160), torch.linspace(-2, 12, 280))
     assert abs(flow.log_prob(grid).exp().sum().item() * (8 / 160) * (14 / 280) - 1) < 0.05
 

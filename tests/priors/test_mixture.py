@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from gonkit.priors import GaussianMixture, fit_gaussian_mixture, fit_prior
 from tests.priors.clusters import clusters
@@ -32,3 +33,16 @@ def test_expectation_maximization_agrees_with_scikit_learn() -> None:
     latent, unseen = clusters(900, 4), clusters(200, 4, seed=1)
     theirs = GaussianMixture(4, random_state=0).fit(latent.double().numpy()).score(unseen.double().numpy())
     assert abs(fit_gaussian_mixture(latent, 4).log_prob(unseen).mean().item() - theirs) < 0.02
+
+
+def test_scales_that_differ_by_thousands_are_no_trouble_and_fits_repeat_exactly() -> None:
+    from sklearn.mixture import GaussianMixture
+
+    latent, unseen = clusters(900, 4) @ torch.diag(torch.tensor([1e-3, 1.0, 50.0])), clusters(200, 4, seed=1)
+    unseen = unseen @ torch.diag(torch.tensor([1e-3, 1.0, 50.0]))
+    theirs = GaussianMixture(4, random_state=0, reg_covar=1e-12).fit(latent.double().numpy())
+    ours = fit_gaussian_mixture(latent, 4)
+    assert abs(ours.log_prob(unseen).mean().item() - theirs.score(unseen.double().numpy())) < 0.02
+    again = fit_gaussian_mixture(latent, 4)
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in ours.state_dict().items())
+    assert ours.weights.sum().item() == pytest.approx(1)
