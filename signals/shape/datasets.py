@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NUM_ENCODE_POINTS", "ShapeDataset", "SharedPointShapeDataset", "load_shared_points"]
+__all__ = ["NUM_ENCODE_POINTS", "ShapeDataset", "SharedPointShapeDataset", "SolidDataset", "load_shared_points"]
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import h5py
 import numpy
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gonkit.batch import Batch
@@ -17,7 +18,9 @@ from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalData
 from gonkit.files import atomic_path
 from signals.shape.isosurface import Surface, surface_from_mesh
 from signals.shape.mesh import Mesh, Normalization, signed_distance
-from signals.shape.point_cache import PointCache, load_cached_mesh
+from signals.shape.point_cache import NUM_EVAL_POINTS, PointCache, load_cached_mesh
+from signals.shape.solids import Solid
+from signals.shape.synthetic import CLASSES, make_solid
 
 NUM_ENCODE_POINTS = 4096  # from which latents are inferred when evaluating
 Classes = tuple[tuple[str, ...], Sequence[int] | None]
@@ -108,6 +111,67 @@ class SharedPointShapeDataset(ShapeDataset):
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
         batch = self.batch(index)
         return Pair(batch, self._read(self.evaluation, index) if evaluate else batch)
+
+
+class SolidDataset(InMemoryDataset):
+    """Occupancy of synthetic solids, computed in closed form and kept in memory; meshes are made where they are asked.
+
+    When evaluating, latents are inferred from the first 4,096 points, and predictions are measured at 20,000 uniform
+    points that all solids share.
+
+    Args:
+        count: of the solids of all splits.
+        index: (N,) int64 which of them belong to the split.
+        points: P, of each solid, half of them near its surface.
+        shared: gives all solids values at the same points, taken evenly from the first P solids, or all of them.
+    """
+
+    def __init__(self, count: int, index: Tensor, points: int, shared: int = 0) -> None:
+        numbers = index.tolist()
+        self.solids = [make_solid(number) for number in numbers]
+        sampled = [_sample_solid(solid, number, points) for solid, number in zip(self.solids, numbers, strict=True)]
+        coords, inside = (torch.from_numpy(numpy.stack(rows)) for rows in zip(*sampled, strict=True))
+        names, label = [solid.name for solid in self.solids], index % len(CLASSES)
+        super().__init__(
+            Batch(coords, inside.unsqueeze(-1).float(), label=label), DatasetInfo(names, class_names=CLASSES)
+        )
+        uniform = numpy.random.default_rng(0).uniform(-1, 1, (NUM_EVAL_POINTS, 3)).astype(numpy.float32)
+        self.evaluation_points = torch.from_numpy(uniform)
+        self.shared: Batch | None = None
+        if shared:
+            sources = range(min(count, shared))
+            each = -(-shared // len(sources)) * 2
+            pool = numpy.concatenate([_sample_solid(make_solid(number), number, each)[0] for number in sources])
+            points_ = torch.from_numpy(numpy.random.default_rng(0).permutation(pool)[:shared])
+            values = self._occupancy(torch.arange(len(index)), points_)
+            self.shared = Batch(points_, values, label=label)
+
+    def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
+        batch = self.batch(index)
+        inputs = batch if self.shared is None else self.shared[index]
+        if not evaluate:
+            return Pair(inputs, batch)
+        if self.shared is None:
+            inputs = batch.at_points(torch.arange(min(NUM_ENCODE_POINTS, batch.values.shape[1])))
+        values = self._occupancy(index, self.evaluation_points)
+        return Pair(inputs, Batch(self.evaluation_points, values, label=batch.label))
+
+    def references(self, index: Tensor) -> list[Surface]:
+        return [surface_from_mesh(self.solids[number].mesh()) for number in index.tolist()]
+
+    def transforms(self, index: Tensor) -> list[Normalization]:
+        return [self.solids[number].normalization for number in index.tolist()]
+
+    def _occupancy(self, index: Tensor, coords: Tensor) -> Tensor:
+        """(B, P, 1) of the solids `index` at coords (P, 3)."""
+        inside = [self.solids[number].contains(coords.double().numpy()) for number in index.tolist()]
+        return torch.from_numpy(numpy.stack(inside)).unsqueeze(-1).float()
+
+
+def _sample_solid(solid: Solid, number: int, count: int) -> tuple[NDArray[numpy.float32], NDArray[numpy.bool_]]:
+    """Points (count, 3) of solid `number` and which are inside."""
+    points, inside = solid.sample_points(count, numpy.random.default_rng((8, number)))
+    return points.astype(numpy.float32), inside
 
 
 def load_shared_points(cache: PointCache, count: int) -> Tensor:

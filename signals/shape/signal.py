@@ -25,6 +25,7 @@ from gonkit.data import (
     Grid,
     IsPath,
     Signal,
+    SignalDataset,
     SignalFiles,
     Split,
     files_in,
@@ -35,7 +36,7 @@ from gonkit.data import (
 from gonkit.errors import GonkitError
 from gonkit.files import write_bytes
 from signals.shape import synthetic
-from signals.shape.datasets import Classes, ShapeDataset, SharedPointShapeDataset, load_shared_points
+from signals.shape.datasets import Classes, ShapeDataset, SharedPointShapeDataset, SolidDataset, load_shared_points
 from signals.shape.isosurface import Surface, extract_surface
 from signals.shape.losses import TRUNCATION, EikonalLoss, TruncatedL1Loss
 from signals.shape.mesh import SUFFIXES, Normalization, inspect_mesh, make_watertight, read_mesh
@@ -51,10 +52,12 @@ class Shape(Signal, ABC):
     """
 
     data: Annotated[str, IsPath(unless=("solids",))] = "solids"
-    """"solids" (240 synthetic vases, tables and towers), or a folder of meshes."""
+    """"solids" (synthetic vases, tables and towers), or a folder of meshes."""
+    count: Annotated[int, Field(ge=30)] = 2000
+    """How many "solids": continuous parameters, drawn at random, are functions of a shape's number."""
     points: Annotated[int, Field(ge=256)] = 16_384
     """Points prepared of each shape, half of them near its surface."""
-    shared: bool = False
+    shared: int = 0
     """Values of all shapes at the same points, taken from all their surfaces, instead of each at its own."""
     held_out: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     """Share of shapes held out for validation, and again for testing; 0 trains, validates and tests on all shapes."""
@@ -71,6 +74,11 @@ class Shape(Signal, ABC):
     def signed_field(self, values: Tensor) -> Tensor:
         """Values mapped so that they are above zero inside."""
 
+    @property
+    @abstractmethod
+    def needs_distance(self) -> bool:
+        """Whether values are more than which points are inside."""
+
     @abstractmethod
     def values_from_sdf(self, distance: Tensor) -> Tensor:
         """Values of signed distances in normalized units, negative inside."""
@@ -83,14 +91,11 @@ class Shape(Signal, ABC):
         corners = (resolution or self.cells) + 1
         return Grid.corners(corners, corners, corners)
 
-    def dataset(self, split: Split) -> ShapeDataset:
+    def dataset(self, split: Split) -> SignalDataset:
+        if self.data == "solids" and not self.needs_distance:
+            return SolidDataset(self.count, self._split_index(self.count, split), self.points, self.shared)
         cache = self.point_cache(quiet=split != "train")
-        index = torch.arange(len(cache.names))
-        if self.held_out:
-            try:
-                index = split_indices(len(cache.names), split, (self.held_out, self.held_out))
-            except GonkitError as error:
-                raise GonkitError(f"{self.data}: {error}; or set signal.held_out = 0 to train on all of them") from None
+        index = self._split_index(len(cache.names), split)
         classes = self._classes(cache.names)
         if self.shared:
             points = load_shared_points(cache, self.points)
@@ -107,6 +112,14 @@ class Shape(Signal, ABC):
         cache = build_point_cache(sources, Path(self.cache), title, points=self.points, repair=self.repair, quiet=quiet)
         report_skipped_files(cache.problems, len(sources), "meshes", self.skip_bad and bool(cache.names))
         return cache
+
+    def _split_index(self, total: int, split: Split) -> Tensor:
+        if not self.held_out:
+            return torch.arange(total)
+        try:
+            return split_indices(total, split, (self.held_out, self.held_out))
+        except GonkitError as error:
+            raise GonkitError(f"{self.data}: {error}; or set signal.held_out = 0 to train on all of them") from None
 
     def to_object(self, values: Tensor, resolution: int | None = None) -> Surface:
         dense = self.signed_field(values[..., 0].float().cpu())
@@ -145,7 +158,7 @@ class Shape(Signal, ABC):
 
     def _sources(self) -> list[MeshSource]:
         if self.data == "solids":
-            return [_synthetic_source(number) for number in range(synthetic.COUNT)]
+            return [_synthetic_source(number) for number in range(self.count)]
         folder = Path(self.data)
         return [
             MeshSource(
@@ -167,6 +180,10 @@ class Occupancy(Shape):
     def default_losses(self) -> DefaultLosses:
         return DefaultLosses("bce", {"bce": 1.0})
 
+    @property
+    def needs_distance(self) -> bool:
+        return False
+
     def signed_field(self, values: Tensor) -> Tensor:
         return values - 0.5
 
@@ -183,6 +200,10 @@ class Distance(Shape):
     def default_losses(self) -> DefaultLosses:
         own = {"truncated": TruncatedL1Loss(), "eikonal": EikonalLoss()}
         return DefaultLosses("mse", {"truncated": 1.0}, own)
+
+    @property
+    def needs_distance(self) -> bool:
+        return True
 
     def signed_field(self, values: Tensor) -> Tensor:
         return -values
@@ -249,5 +270,5 @@ class ShapeFiles(SignalFiles):
 
 
 def _synthetic_source(number: int) -> MeshSource:
-    digest = hashlib.sha256(f"solid {number} of version 1".encode()).hexdigest()
-    return MeshSource(synthetic.shape_name(number), digest, partial(synthetic.make_shape, number))
+    digest = hashlib.sha256(f"solid {number} of version 2".encode()).hexdigest()
+    return MeshSource(synthetic.shape_name(number), digest, synthetic.make_solid(number).mesh)
