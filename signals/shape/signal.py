@@ -36,12 +36,26 @@ from gonkit.data import (
 from gonkit.errors import GonkitError
 from gonkit.files import write_bytes
 from signals.shape import synthetic
-from signals.shape.datasets import Classes, ShapeDataset, SharedPointShapeDataset, SolidDataset, load_shared_points
+from signals.shape.datasets import (
+    Classes,
+    ShapeDataset,
+    SharedPointShapeDataset,
+    SolidDataset,
+    load_shared_distances,
+    shared_points,
+)
 from signals.shape.isosurface import Surface, extract_surface
 from signals.shape.losses import TRUNCATION, EikonalLoss, TruncatedL1Loss
 from signals.shape.mesh import SUFFIXES, Normalization, inspect_mesh, make_watertight, read_mesh
 from signals.shape.metrics import ShapeMeasures
-from signals.shape.point_cache import MeshSource, PointCache, Repair, build_point_cache, sample_sdf_points
+from signals.shape.point_cache import (
+    MeshSource,
+    PointCache,
+    Repair,
+    build_point_cache,
+    distances_at,
+    sample_sdf_points,
+)
 from signals.shape.preview import ShapeDisplay, render_preview
 
 
@@ -53,12 +67,12 @@ class Shape(Signal, ABC):
 
     data: Annotated[str, IsPath(unless=("solids",))] = "solids"
     """"solids" (synthetic vases, tables and towers), or a folder of meshes."""
-    count: Annotated[int, Field(ge=30)] = 2000
+    count: Annotated[int, Field(ge=10)] = 2000
     """How many "solids": continuous parameters, drawn at random, are functions of a shape's number."""
     points: Annotated[int, Field(ge=256)] = 16_384
     """Points prepared of each shape, half of them near its surface."""
-    shared: int = 0
-    """Values of all shapes at the same points, taken from all their surfaces, instead of each at its own."""
+    shared: bool = False
+    """Infer latents from values at 4,096 points that all shapes share, instead of from each shape's own points."""
     held_out: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     """Share of shapes held out for validation, and again for testing; 0 trains, validates and tests on all shapes."""
     repair: Repair = "none"
@@ -93,13 +107,13 @@ class Shape(Signal, ABC):
 
     def dataset(self, split: Split) -> SignalDataset:
         if self.data == "solids" and not self.needs_distance:
-            return SolidDataset(self.count, self._split_index(self.count, split), self.points, self.shared)
+            classes = self._classes([synthetic.shape_name(number) for number in range(self.count)])
+            return SolidDataset(self._split_index(self.count, split), self.points, classes, self.shared)
         cache = self.point_cache(quiet=split != "train")
         index = self._split_index(len(cache.names), split)
         classes = self._classes(cache.names)
         if self.shared:
-            points = load_shared_points(cache, self.points)
-            return SharedPointShapeDataset(cache, index, self.values_from_sdf, classes, points)
+            return SharedPointShapeDataset(cache, index, self.values_from_sdf, classes, load_shared_distances(cache))
         return ShapeDataset(cache, index, self.values_from_sdf, classes)
 
     def point_cache(self, quiet: bool = False) -> PointCache:
@@ -146,7 +160,7 @@ class Shape(Signal, ABC):
 
     @property
     def files(self) -> ShapeFiles:
-        return ShapeFiles(self.to_object, self.preview, self.values_from_sdf, self.points, self.repair)
+        return ShapeFiles(self.to_object, self.preview, self.values_from_sdf, self.points, self.shared, self.repair)
 
     @property
     def display(self) -> ShapeDisplay:
@@ -220,6 +234,7 @@ class ShapeFiles(SignalFiles):
         preview: the signal type's `preview`.
         to_values: the signal type's `values_from_sdf`.
         points: P, sampled from a mesh that is loaded.
+        shared: load values at `shared_points` instead.
         repair: as for training.
     """
 
@@ -232,21 +247,26 @@ class ShapeFiles(SignalFiles):
         preview: Callable[[Surface], pillow.Image],
         to_values: Callable[[Tensor], Tensor],
         points: int,
+        shared: bool,
         repair: Repair,
     ) -> None:
         super().__init__(to_object, preview)
-        self.to_values, self.points, self.repair = to_values, points, repair
+        self.to_values, self.points, self.shared, self.repair = to_values, points, shared, repair
 
     def load(self, path: Path) -> Sample:
-        """Reads a mesh as values at random points, half of them near its surface; the same for the same file."""
+        """Reads a mesh as values at the shared points, or at random ones, half of them near its surface."""
         mesh = read_mesh(path)
         report = inspect_mesh(mesh)
         if self.repair == "watertight" and report.advice:
             mesh = make_watertight(mesh)
         elif not report.solid:
             raise GonkitError(f"{path}: {report.advice}")
-        rows = torch.from_numpy(sample_sdf_points(mesh, self.points, numpy.random.default_rng(0)))
-        return Sample(self.to_values(rows[:, 3:]), coords=rows[:, :3], name=path.stem, transform=mesh.normalization)
+        if self.shared:
+            rows = distances_at(mesh, shared_points().double().numpy())
+        else:
+            rows = sample_sdf_points(mesh, self.points, numpy.random.default_rng(0))
+        coords, distance = torch.from_numpy(rows).split([3, 1], 1)
+        return Sample(self.to_values(distance), coords=coords, name=path.stem, transform=mesh.normalization)
 
     def save(self, obj: Surface, stem: Path, suffix: str | None = None) -> Path:
         path = self.path(stem, suffix)

@@ -70,7 +70,7 @@ class Box(Part):
 
     def contains(self, points: Array, radius: Array) -> Inside:
         low, high = self.bounds
-        inside: Inside = ((points > low) & (points < high)).all(1)
+        inside: Inside = numpy.all((points > low) & (points < high), axis=1)
         return inside
 
     def sample_surface(self, count: int, generator: numpy.random.Generator) -> Array:
@@ -92,7 +92,8 @@ class Box(Part):
     @property
     def _faces(self) -> Array:
         """(3,) areas of the faces across each axis."""
-        return numpy.prod(self.size) / numpy.array(self.size)
+        x, y, z = self.size
+        return numpy.array([y * z, x * z, x * y])
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class Solid:
         """Which normalized points (P, 3) are inside, exactly; those on the surface itself may be on either side."""
         points = self.normalization.denormalize(points)
         radius = polygon_radius(points)
-        inside = numpy.any([part.contains(points, radius) for part in self.parts], 0)
+        inside: Inside = numpy.any([part.contains(points, radius) for part in self.parts], axis=0)
         for hole in self.holes:
             inside &= ~hole.contains(points, radius)
         return inside
