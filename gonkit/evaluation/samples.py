@@ -75,8 +75,10 @@ def evaluate_samples(
     _require_samples(model)
     count = min(count, len(test), len(train))
     samples = model.prior.sample(count, seed=seed)
-    held_out = encode_signals(model.gon, test, evenly_spaced(count, len(test)))
-    metrics: Metrics = {"samples": float(count), "log_likelihood": model.prior.log_prob(held_out).mean().item()}
+    index = evenly_spaced(count, len(test))
+    likelihood = model.prior.log_prob(encode_signals(model.gon, test, index, refine=model.recipe.prior.refine))
+    held_out = encode_signals(model.gon, test, index)
+    metrics: Metrics = {"samples": float(count), "log_likelihood": likelihood.mean().item()}
     if classifier is not None:
         metrics |= _feature_metrics(model, train, test, classifier, samples, held_out)
     similarity = _nearest_similarity(model, train, torch.cat((samples, held_out)))
@@ -151,11 +153,12 @@ def refit_prior(model: Model, kind: PriorKind, per_class: bool = False) -> Prior
     Raises:
         GonkitError: a prior per class for signals without labels.
     """
-    train, val = model.dataset("train"), model.dataset("val")
+    train, val, refine = model.dataset("train"), model.dataset("val"), model.recipe.prior.refine
     if per_class and (train.info.labels is None or val.info.labels is None):
         raise GonkitError("--per-class: the training signals have no labels")
-    index = prior_indices(model.gon, train)
-    latent, held_out = encode_signals(model.gon, train, index), encode_dataset(model.gon, val)
+    index = prior_indices(model.gon, train, refine)
+    latent = encode_signals(model.gon, train, index, refine=refine)
+    held_out = encode_dataset(model.gon, val, refine=refine)
     label = train.info.labels[index] if per_class and train.info.labels is not None else None
     held_out_label = val.info.labels if per_class else None
     seed = model.recipe.train.seed

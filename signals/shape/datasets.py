@@ -13,7 +13,7 @@ __all__ = [
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+from functools import cache
 
 import numpy
 import torch
@@ -68,11 +68,14 @@ class ShapeDataset(SignalDataset):
         return self._read(self.training, index)
 
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
+        if evaluate:
+            return Pair(self.evaluation_input(index), self._read(self.evaluation, index))
         batch = self.batch(index)
-        if not evaluate:
-            return Pair(batch, batch)
-        count = min(NUM_ENCODE_POINTS, batch.values.shape[1])
-        return Pair(batch.at_points(torch.arange(count)), self._read(self.evaluation, index))
+        return Pair(batch, batch)
+
+    def evaluation_input(self, index: Tensor) -> Batch:
+        batch = self.batch(index)
+        return batch.at_points(torch.arange(min(NUM_ENCODE_POINTS, batch.values.shape[1])))
 
     def references(self, index: Tensor) -> list[Surface]:
         return [surface_from_mesh(mesh) for mesh in self._meshes(index)]
@@ -115,6 +118,9 @@ class SharedPointShapeDataset(ShapeDataset):
         target = self._read(self.evaluation, index) if evaluate else self.batch(index)
         return Pair(self.shared[index], target)
 
+    def evaluation_input(self, index: Tensor) -> Batch:
+        return self.shared[index]
+
 
 class SolidDataset(InMemoryDataset):
     """Occupancy of synthetic solids, computed in closed form and kept in memory; meshes are made where they are asked.
@@ -139,15 +145,21 @@ class SolidDataset(InMemoryDataset):
         class_names, labels = classes
         info = DatasetInfo([solid.name for solid in self.solids], torch.tensor(labels)[index], class_names)
         super().__init__(Batch(coords.float(), inside.unsqueeze(-1).float(), label=info.labels), info)
-        self.shared = self._at(shared_points()) if shared else None
+        self.shared = self._at(shared_points(), torch.arange(len(index))) if shared else None
+        uniform = numpy.random.default_rng(0).uniform(-1, 1, (NUM_EVAL_POINTS, 3))
+        self.evaluation_points = torch.from_numpy(uniform).float()
 
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
-        target = self._evaluation[index] if evaluate else self.batch(index)
-        if self.shared is not None:
-            return Pair(self.shared[index], target)
+        if evaluate:
+            return Pair(self.evaluation_input(index), self._at(self.evaluation_points, index))
         batch = self.batch(index)
-        count = min(NUM_ENCODE_POINTS, batch.values.shape[1])
-        return Pair(batch.at_points(torch.arange(count)) if evaluate else batch, target)
+        return Pair(batch if self.shared is None else self.shared[index], batch)
+
+    def evaluation_input(self, index: Tensor) -> Batch:
+        if self.shared is not None:
+            return self.shared[index]
+        batch = self.batch(index)
+        return batch.at_points(torch.arange(min(NUM_ENCODE_POINTS, batch.values.shape[1])))
 
     def references(self, index: Tensor) -> list[Surface]:
         return [surface_from_mesh(self.solids[number].mesh()) for number in index.tolist()]
@@ -155,15 +167,12 @@ class SolidDataset(InMemoryDataset):
     def transforms(self, index: Tensor) -> list[Normalization]:
         return [self.solids[number].normalization for number in index.tolist()]
 
-    @cached_property
-    def _evaluation(self) -> Batch:
-        return self._at(torch.from_numpy(numpy.random.default_rng(0).uniform(-1, 1, (NUM_EVAL_POINTS, 3))).float())
-
-    def _at(self, coords: Tensor) -> Batch:
-        """All solids at coords (P, 3)."""
+    def _at(self, coords: Tensor, index: Tensor) -> Batch:
+        """The solids `index` (B,) at coords (P, 3)."""
         points = coords.double().numpy()
-        values = torch.from_numpy(numpy.stack([solid.contains(points) for solid in self.solids]))
-        return Batch(coords, values.unsqueeze(-1).float(), label=self.info.labels)
+        inside = numpy.stack([self.solids[number].contains(points) for number in index.tolist()])
+        label = None if self.info.labels is None else self.info.labels[index]
+        return Batch(coords, torch.from_numpy(inside).unsqueeze(-1).float(), label=label)
 
 
 @cache

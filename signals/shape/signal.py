@@ -58,6 +58,8 @@ from signals.shape.point_cache import (
 )
 from signals.shape.preview import ShapeDisplay, render_preview
 
+EPSILON = 1e-6  # of probabilities: their logits are within ±13.8
+
 
 class Shape(Signal, ABC):
     """Meshes, scaled so that their longest side is 1.8 of the 2 units of [-1, 1]; use `Occupancy` or `Distance`.
@@ -188,7 +190,7 @@ class Shape(Signal, ABC):
 
 
 class Occupancy(Shape):
-    """1 inside, 0 outside; the field predicts logits."""
+    """1 inside, 0 outside; the field predicts logits, between which surfaces are interpolated."""
 
     @property
     def default_losses(self) -> DefaultLosses:
@@ -199,7 +201,7 @@ class Occupancy(Shape):
         return False
 
     def signed_field(self, values: Tensor) -> Tensor:
-        return values - 0.5
+        return torch.logit(values.clamp(EPSILON, 1 - EPSILON))
 
     def values_from_sdf(self, distance: Tensor) -> Tensor:
         return (distance < 0).float()

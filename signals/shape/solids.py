@@ -7,6 +7,7 @@ __all__ = ["Box", "Inside", "Part", "Revolved", "Solid"]
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -18,6 +19,7 @@ from signals.shape.point_cache import NEAR_STD
 Inside = NDArray[numpy.bool_]
 """(P,) which points are inside."""
 SECTIONS = 48  # flat sides around the axis of a revolved part
+SECTOR = 2 * numpy.pi / SECTIONS
 CANDIDATES = 2  # points sampled on parts for each that is needed: some are hidden in other parts
 
 
@@ -36,7 +38,7 @@ class Part(ABC):
 
     @abstractmethod
     def contains(self, points: Array, radius: Array) -> Inside:
-        """Which points (P, 3) are inside; `radius` (P,) is their `polygon_radius`."""
+        """Which points (3, P) are inside; `radius` (P,) is their `polygon_radius`."""
 
     @abstractmethod
     def sample_surface(self, count: int, generator: numpy.random.Generator) -> Array:
@@ -70,7 +72,9 @@ class Box(Part):
 
     def contains(self, points: Array, radius: Array) -> Inside:
         low, high = self.bounds
-        inside: Inside = numpy.all((points > low) & (points < high), axis=1)
+        center, half = (low + high) / 2, (high - low) / 2
+        x, y, z = (numpy.abs(points[axis] - center[axis]) < half[axis] for axis in range(3))
+        inside: Inside = x & y & z
         return inside
 
     def sample_surface(self, count: int, generator: numpy.random.Generator) -> Array:
@@ -118,7 +122,7 @@ class Revolved(Part):
         return float(self._strips.sum())
 
     def contains(self, points: Array, radius: Array) -> Inside:
-        y = points[:, 1]
+        y = points[1]
         outer, heights = self.outside.T
         inside: Inside = (y > heights[0]) & (y < heights[-1]) & (radius < numpy.interp(y, heights, outer))
         if self.cavity is not None:
@@ -145,14 +149,14 @@ class Revolved(Part):
         mesh: Any = revolve(self._outline, sections=SECTIONS)  # about z
         return trimesh.Trimesh(numpy.asarray(mesh.vertices)[:, [1, 2, 0]], mesh.faces)
 
-    @property
+    @cached_property
     def _outline(self) -> Array:
         """(n + m + 2, 2) the closed profile, from axis to axis."""
         cavity = self.outside[:0] if self.cavity is None else self.cavity[::-1]
         sides = numpy.concatenate([self.outside, cavity])
         return numpy.concatenate([[(0.0, sides[0, 1])], sides, [(0.0, sides[-1, 1])]])
 
-    @property
+    @cached_property
     def _strips(self) -> Array:
         """(n + m + 1,) areas that the sides of the outline sweep."""
         start, end = self._outline[:-1], self._outline[1:]
@@ -176,9 +180,11 @@ class Solid:
 
     def contains(self, points: Array) -> Inside:
         """Which normalized points (P, 3) are inside, exactly; those on the surface itself may be on either side."""
-        points = self.normalization.denormalize(points)
+        points = numpy.ascontiguousarray(self.normalization.denormalize(points).T)
         radius = polygon_radius(points)
-        inside: Inside = numpy.any([part.contains(points, radius) for part in self.parts], axis=0)
+        inside = self.parts[0].contains(points, radius)
+        for part in self.parts[1:]:
+            inside |= part.contains(points, radius)
         for hole in self.holes:
             inside &= ~hole.contains(points, radius)
         return inside
@@ -217,7 +223,7 @@ class Solid:
             whole = difference([whole, *(hole.mesh() for hole in self.holes)], engine="manifold")
         return normalize_mesh(numpy.asarray(whole.vertices), numpy.asarray(whole.faces, numpy.int64), self.name)
 
-    @property
+    @cached_property
     def normalization(self) -> Normalization:
         """How it was normalized, as for a mesh."""
         low, high = (numpy.array(ends) for ends in zip(*(part.bounds for part in self.parts), strict=True))
@@ -227,7 +233,9 @@ class Solid:
 
 
 def polygon_radius(points: Array) -> Array:
-    """(P,) of points (P, 3): distance from the y axis of the corners of the 48-sided polygon through each."""
-    angle = numpy.arctan2(points[:, 2], points[:, 0]) % (2 * numpy.pi / SECTIONS) - numpy.pi / SECTIONS
-    radius: Array = numpy.hypot(points[:, 0], points[:, 2]) * numpy.cos(angle) / numpy.cos(numpy.pi / SECTIONS)
+    """(P,) of points (3, P): distance from the y axis of the corners of the 48-sided polygon through each."""
+    x, _, z = points
+    angle = numpy.abs(numpy.arctan2(z, x))
+    angle -= SECTOR * numpy.floor(angle / SECTOR) + SECTOR / 2
+    radius: Array = numpy.hypot(x, z) * numpy.cos(angle) / numpy.cos(SECTOR / 2)
     return radius

@@ -57,6 +57,7 @@ def test_shapes_are_evaluated_at_points_kept_for_that(settings: Settings, shared
     assert (evaluation.target.values - Distance().values_from_sdf(expected)).abs().max() < 0.1
     assert evaluation.input.values.shape == (2, NUM_ENCODE_POINTS, 1)
     assert torch.equal(evaluation.input.values, training.input.values[:, :NUM_ENCODE_POINTS])
+    assert torch.equal(evaluation.input.values, dataset.evaluation_input(index).values)
     for batch in (*training, *evaluation):
         assert batch.label is not None
         assert batch.label.tolist() == [dataset.info.class_names.index(n[0]) for n in dataset.info.names_of(index)]

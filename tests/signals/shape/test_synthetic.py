@@ -75,6 +75,7 @@ def test_a_family_is_split_by_number_and_needs_no_files(shared: bool, monkeypatc
     assert training.input.shares_coords == shared
     assert evaluation.target.values.shape == (2, 20_000, 1)
     assert evaluation.input.values.shape[1] == (NUM_ENCODE_POINTS if shared else 512)
+    assert torch.equal(evaluation.input.values, dataset.evaluation_input(index).values)
     assert dataset.info.labels is not None
     for batch in (*training, *evaluation):
         for row, number in enumerate(index.tolist()):
