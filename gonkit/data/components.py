@@ -66,3 +66,7 @@ class Measures:
     def object_metrics(self, objects: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
         """Means over pairs of a reconstructed object and its original."""
         return {}
+
+    def sample_metrics(self, objects: Sequence[Any]) -> dict[str, float]:
+        """Means over objects that have no originals, such as samples: how many are valid, say."""
+        return {}

@@ -78,6 +78,10 @@ class SignalDataset(ABC):
         batch = self.batch(index)
         return Pair(batch, batch)
 
+    def evaluation_input(self, index: Tensor) -> Batch:
+        """The input of `pair(index, evaluate=True)`, for callers that do not need the target."""
+        return self.pair(index, evaluate=True).input
+
     def references(self, index: Tensor) -> list[Any] | None:
         """Those signals as objects, where they are more than their values on the grid (a mesh, say); None if not."""
         return None
@@ -148,6 +152,9 @@ class SubsetDataset(SignalDataset):
 
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
         return self.dataset.pair(self.index[index], evaluate=evaluate)
+
+    def evaluation_input(self, index: Tensor) -> Batch:
+        return self.dataset.evaluation_input(self.index[index])
 
     def references(self, index: Tensor) -> list[Any] | None:
         return self.dataset.references(self.index[index])

@@ -16,7 +16,7 @@ from gonkit.evaluation.nearest import nearest_training_signals
 from gonkit.evaluation.partial_observation import partial_observation_curve
 from gonkit.evaluation.reconstruction import evaluate
 from gonkit.evaluation.samples import (
-    evaluate_point_clouds,
+    evaluate_objects,
     evaluate_samples,
     load_or_train_classifier,
     refit_prior,
@@ -29,7 +29,7 @@ __all__ = [
     "encode_splits",
     "evaluate",
     "evaluate_elbo",
-    "evaluate_point_clouds",
+    "evaluate_objects",
     "evaluate_samples",
     "load_feature_classifier",
     "load_or_train_classifier",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["evaluate_point_clouds", "evaluate_samples", "load_or_train_classifier", "refit_prior"]
+__all__ = ["evaluate_objects", "evaluate_samples", "load_or_train_classifier", "refit_prior"]
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from gonkit.evaluation.feature_classifier import (
     train_feature_classifier,
 )
 from gonkit.evaluation.nearest import nearest_training_signals
-from gonkit.inference import Model, encode_dataset, encode_signals, prior_indices, reference_objects
+from gonkit.inference import Model, decode_objects, encode_dataset, encode_signals, prior_indices, reference_objects
 from gonkit.metrics import (
     coverage,
     diversity,
@@ -66,8 +66,8 @@ def evaluate_samples(
         signal repeated; `precision` and `recall`, with `_floor` those of training signals; `diversity`, mean distance
         between two samples over that between two test signals; `classifier`, its hash, and `classifier_accuracy` on the
         test signals. Of values: `nearest_mean`, similarity to the nearest training signal; `near_copies`, the share of
-        samples more similar to a training signal than all but 1 % of reconstructed test signals are. Of objects
-        compared as point clouds: `mmd` and `coverage`, with `_floor` those of training objects.
+        samples more similar to a training signal than all but 1 % of reconstructed test signals are. Of objects: those
+        of `evaluate_objects`.
 
     Raises:
         GonkitError: a model that cannot sample, or that converts signals.
@@ -75,31 +75,45 @@ def evaluate_samples(
     _require_samples(model)
     count = min(count, len(test), len(train))
     samples = model.prior.sample(count, seed=seed)
-    held_out = encode_signals(model.gon, test, evenly_spaced(count, len(test)))
-    metrics: Metrics = {"samples": float(count), "log_likelihood": model.prior.log_prob(held_out).mean().item()}
+    index = evenly_spaced(count, len(test))
+    likelihood = model.prior.log_prob(encode_signals(model.gon, test, index, refine=model.recipe.prior.refine))
+    held_out = encode_signals(model.gon, test, index)
+    metrics: Metrics = {"samples": float(count), "log_likelihood": likelihood.mean().item()}
     if classifier is not None:
         metrics |= _feature_metrics(model, train, test, classifier, samples, held_out)
     similarity = _nearest_similarity(model, train, torch.cat((samples, held_out)))
     similarity, usual = similarity.split([len(samples), len(held_out)])
     metrics["nearest_mean"], metrics["test_nearest_mean"] = similarity.mean().item(), usual.mean().item()
     metrics["near_copies"] = (similarity > usual.quantile(COPY_QUANTILE)).float().mean().item()
-    return metrics | evaluate_point_clouds(model, train, test, samples[:MAX_OBJECTS])
+    return metrics | evaluate_objects(model, train, test, samples[:MAX_OBJECTS])
 
 
-def evaluate_point_clouds(model: Model, train: SignalDataset, test: SignalDataset, latent: Tensor) -> Metrics:
-    """`mmd` and `coverage` of decoded latents (B, K); empty for types without point clouds."""
+def evaluate_objects(model: Model, train: SignalDataset, test: SignalDataset, latent: Tensor) -> Metrics:
+    """Metrics of decoded latents (B, K) as objects; empty for types without such metrics.
+
+    Returns:
+        `mmd` and `coverage`, with `_floor` those of training objects, where objects are point clouds too. Those of
+        `Measures.sample_metrics`, with `_floor` those of training objects and `_reconstructions` those of reconstructed
+        test signals.
+    """
     signal, count = model.task.output_type, min(len(latent), len(test), len(train))
-    real, floor = (
-        _point_clouds(signal, reference_objects(model.task, part, evenly_spaced(count, len(part))))
-        for part in (test, train)
-    )
-    if real is None or floor is None:
+    index = evenly_spaced(count, len(test))
+    real = reference_objects(model.task, test, index)
+    floor = reference_objects(model.task, train, evenly_spaced(count, len(train)))
+    own = signal.measures.sample_metrics(floor)
+    real_clouds, floor_clouds = (_point_clouds(signal, objects) for objects in (real, floor))
+    metrics: Metrics = {f"{name}_floor": value for name, value in own.items()}
+    if not own and real_clouds is None:
         return {}
-    generated = _point_clouds(signal, model.decode(latent[:count]))
-    metrics: Metrics = {}
-    for name, clouds in (("", generated), ("_floor", floor)):
-        if clouds is not None:
-            distances = pairwise_chamfer(clouds, real)
+    generated = model.decode(latent[:count])
+    if own:
+        reconstructions = decode_objects(model.gon, signal, encode_signals(model.gon, test, index))
+        metrics |= signal.measures.sample_metrics(generated)
+        own = signal.measures.sample_metrics(reconstructions)
+        metrics |= {f"{name}_reconstructions": value for name, value in own.items()}
+    for name, clouds in (("", _point_clouds(signal, generated)), ("_floor", floor_clouds)):
+        if clouds is not None and real_clouds is not None:
+            distances = pairwise_chamfer(clouds, real_clouds)
             metrics[f"mmd{name}"] = minimum_matching_distance(distances)
             metrics[f"coverage{name}"] = coverage(distances)
     return metrics
@@ -139,11 +153,12 @@ def refit_prior(model: Model, kind: PriorKind, per_class: bool = False) -> Prior
     Raises:
         GonkitError: a prior per class for signals without labels.
     """
-    train, val = model.dataset("train"), model.dataset("val")
+    train, val, refine = model.dataset("train"), model.dataset("val"), model.recipe.prior.refine
     if per_class and (train.info.labels is None or val.info.labels is None):
         raise GonkitError("--per-class: the training signals have no labels")
-    index = prior_indices(model.gon, train)
-    latent, held_out = encode_signals(model.gon, train, index), encode_dataset(model.gon, val)
+    index = prior_indices(model.gon, train, refine)
+    latent = encode_signals(model.gon, train, index, refine=refine)
+    held_out = encode_dataset(model.gon, val, refine=refine)
     label = train.info.labels[index] if per_class and train.info.labels is not None else None
     held_out_label = val.info.labels if per_class else None
     seed = model.recipe.train.seed

@@ -21,7 +21,7 @@ MAX_REFINED_SIGNALS = 5000  # of a data set, for a prior: refinement takes milli
 def encode_signals(gon: GON, dataset: SignalDataset, index: Tensor, *, refine: int | None = None) -> Tensor:
     """Latents (B, K) of the signals `index` (B,) of a data set, on the CPU; `refine` as in `GON.encode`."""
     parts = index.split(ENCODE_BATCH_SIZE)
-    inputs = (dataset.pair(part, evaluate=True).input.to(gon.device) for part in parts)
+    inputs = (dataset.evaluation_input(part).to(gon.device) for part in parts)
     return torch.cat([gon.encode(batch, refine=refine).cpu() for batch in inputs])
 
 
@@ -30,9 +30,16 @@ def encode_dataset(gon: GON, dataset: SignalDataset, *, refine: int | None = Non
     return encode_signals(gon, dataset, torch.arange(len(dataset)), refine=refine)
 
 
-def prior_indices(gon: GON, dataset: SignalDataset) -> Tensor:
-    """Numbers of the training signals whose latents a prior is fitted to: all, or 5,000 where each is refined."""
-    return evenly_spaced(MAX_REFINED_SIGNALS if gon.refine else len(dataset), len(dataset))
+def prior_indices(gon: GON, dataset: SignalDataset, refine: int | None = None) -> Tensor:
+    """Numbers of the training signals whose latents a prior is fitted to: all, or 5,000 where each is refined.
+
+    Args:
+        gon: the network.
+        dataset: training signals.
+        refine: as in `GON.encode`.
+    """
+    refined = gon.refine if refine is None else refine
+    return evenly_spaced(MAX_REFINED_SIGNALS if refined else len(dataset), len(dataset))
 
 
 def dataset_class_means(gon: GON, dataset: SignalDataset, labels: Sequence[int]) -> Tensor:

@@ -72,8 +72,9 @@ def write_artifacts(
     """
     train, test = datasets.train, datasets.test
     gon, objective = trained.gon, recipe.objective
-    index = prior_indices(gon, train)
-    train_latent, test_latent = encode_signals(gon, train, index), encode_dataset(gon, test)
+    index = prior_indices(gon, train, recipe.prior.refine)
+    train_latent = encode_signals(gon, train, index, refine=recipe.prior.refine)
+    test_latent = encode_dataset(gon, test)
     prior = _fit_prior(recipe, gon, datasets, index, train_latent)
     model = Model(recipe, gon, prior, train.info.class_names, datasets.by_name() if own_data else None)
     model.save(folder / MODEL_FILE)
@@ -112,7 +113,7 @@ def _fit_prior(recipe: Recipe, gon: GON, datasets: DatasetSplits, index: Tensor,
     return fit_prior(
         settings.kind,
         train_latent,
-        encode_dataset(gon, val),
+        encode_dataset(gon, val, refine=settings.refine),
         settings.components,
         recipe.train.seed,
         label=None if label is None else label[index],

@@ -145,7 +145,8 @@ def _samples(
     gallery.add_objects(section, objects[:NUM_FILES], "sample", captions[:NUM_FILES])
     similarity = [value for _, value in nearest[:NUM_SAMPLES]]
     usual = [value for _, value in nearest[NUM_SAMPLES:]]
-    return section, {
+    own = signal.measures.sample_metrics(objects)
+    return section, {f"samples_{name}": value for name, value in own.items()} | {
         "nearest_mean": sum(similarity) / len(similarity),
         "nearest_max": max(similarity),
         "test_nearest_mean": sum(usual) / len(usual),

@@ -150,6 +150,9 @@ class PriorSettings(Settings):
     """Of the mixture; None chooses by held-out likelihood."""
     per_class: bool = False
     """One density per label, to sample from a class, where signals have labels."""
+    refine: NonNegativeInt | None = None
+    """Refinement steps of the latents that it is fitted to; None for `latent.refine`. 0 takes all training signals,
+    where encoding is fast, instead of 5,000 refined ones."""
 
     @model_validator(mode="after")
     def _is_possible(self) -> Self:

@@ -1,13 +1,20 @@
-"""Data sets of shapes: values at points of each shape's own, or at points that all shapes share."""
+"""Data sets of shapes: latents are inferred from points of each shape's own, or from points that all shapes share."""
 
 from __future__ import annotations
 
-__all__ = ["NUM_ENCODE_POINTS", "ShapeDataset", "SharedPointShapeDataset", "load_shared_points"]
+__all__ = [
+    "NUM_ENCODE_POINTS",
+    "ShapeDataset",
+    "SharedPointShapeDataset",
+    "SolidDataset",
+    "load_shared_distances",
+    "shared_points",
+]
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cache
 
-import h5py
 import numpy
 import torch
 from torch import Tensor
@@ -16,10 +23,13 @@ from gonkit.batch import Batch
 from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalDataset, report_skipped_files
 from gonkit.files import atomic_path
 from signals.shape.isosurface import Surface, surface_from_mesh
-from signals.shape.mesh import Mesh, Normalization, signed_distance
-from signals.shape.point_cache import PointCache, load_cached_mesh
+from signals.shape.mesh import HALF_EXTENT, Mesh, Normalization, signed_distance
+from signals.shape.point_cache import NUM_EVAL_POINTS, PointCache, load_cached_mesh
+from signals.shape.synthetic import make_solid
 
-NUM_ENCODE_POINTS = 4096  # from which latents are inferred when evaluating
+NUM_ENCODE_POINTS = 4096  # from which latents are inferred when evaluating, and always where they are shared
+SHARED_HALF_EXTENT = 1.05 * HALF_EXTENT  # of the cube that the shared points fill
+POINTS_SEED = 8  # of points of solids, beside their numbers
 Classes = tuple[tuple[str, ...], Sequence[int] | None]
 """Class names, and the label of each mesh of a cache, or None."""
 
@@ -58,11 +68,14 @@ class ShapeDataset(SignalDataset):
         return self._read(self.training, index)
 
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
+        if evaluate:
+            return Pair(self.evaluation_input(index), self._read(self.evaluation, index))
         batch = self.batch(index)
-        if not evaluate:
-            return Pair(batch, batch)
-        count = min(NUM_ENCODE_POINTS, batch.values.shape[1])
-        return Pair(batch.at_points(torch.arange(count)), self._read(self.evaluation, index))
+        return Pair(batch, batch)
+
+    def evaluation_input(self, index: Tensor) -> Batch:
+        batch = self.batch(index)
+        return batch.at_points(torch.arange(min(NUM_ENCODE_POINTS, batch.values.shape[1])))
 
     def references(self, index: Tensor) -> list[Surface]:
         return [surface_from_mesh(mesh) for mesh in self._meshes(index)]
@@ -80,14 +93,14 @@ class ShapeDataset(SignalDataset):
 
 
 class SharedPointShapeDataset(ShapeDataset):
-    """Shapes at points that all of them share, kept in memory. They are evaluated at the 20,000 evaluation points.
+    """Shapes whose latents are inferred from values at `shared_points`, kept in memory.
 
     Args:
         cache: the points of all meshes.
         index: (N,) int64 which meshes of the cache belong to the split.
         to_values: values of signed distances in normalized units, negative inside.
         classes: of all meshes of the cache, as `folder_classes` gives them.
-        points: (3 + M, P) coordinates of the shared points, and the signed distances of all M meshes of the cache.
+        distances: (M, P) signed distances of all M meshes of the cache at the shared points.
     """
 
     def __init__(
@@ -96,37 +109,92 @@ class SharedPointShapeDataset(ShapeDataset):
         index: Tensor,
         to_values: Callable[[Tensor], Tensor],
         classes: Classes,
-        points: Tensor,
+        distances: Tensor,
     ) -> None:
         super().__init__(cache, index, to_values, classes)
-        values = to_values(points[3:][index]).unsqueeze(-1)
-        self.memory = InMemoryDataset(Batch(points[:3].T.contiguous(), values, label=self.info.labels), self.info)
-
-    def batch(self, index: Tensor) -> Batch:
-        return self.memory.batch(index)
+        self.shared = Batch(shared_points(), to_values(distances[index]).unsqueeze(-1), label=self.info.labels)
 
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
-        batch = self.batch(index)
-        return Pair(batch, self._read(self.evaluation, index) if evaluate else batch)
+        target = self._read(self.evaluation, index) if evaluate else self.batch(index)
+        return Pair(self.shared[index], target)
+
+    def evaluation_input(self, index: Tensor) -> Batch:
+        return self.shared[index]
 
 
-def load_shared_points(cache: PointCache, count: int) -> Tensor:
-    """(3 + M, P) points taken evenly from all M meshes of a cache, and the meshes' signed distances there.
+class SolidDataset(InMemoryDataset):
+    """Occupancy of synthetic solids, computed in closed form and kept in memory; meshes are made where they are asked.
 
-    They are computed once and kept in a file beside the cache.
+    Latents are inferred and predictions are measured at the same kinds of points as those of `ShapeDataset` and
+    `SharedPointShapeDataset`, but all solids share the 20,000 evaluation points.
 
     Args:
-        cache: the points of all meshes.
-        count: P.
+        index: (N,) int64 numbers of the solids.
+        points: P, of each solid, half of them near its surface.
+        classes: of all solids, as `folder_classes` gives them.
+        shared: whether latents are inferred from values at `shared_points`.
     """
-    digest = hashlib.sha256(repr((cache.path.stat().st_mtime_ns, cache.rows)).encode()).hexdigest()[:8]
-    path = cache.path.with_name(f"{cache.path.stem}-shared-{digest}.npy")
+
+    def __init__(self, index: Tensor, points: int, classes: Classes, shared: bool = False) -> None:
+        self.solids = [make_solid(number) for number in index.tolist()]
+        sampled = [
+            solid.sample_points(points, numpy.random.default_rng((POINTS_SEED, number)))
+            for number, solid in zip(index.tolist(), self.solids, strict=True)
+        ]
+        coords, inside = (torch.from_numpy(numpy.stack(rows)) for rows in zip(*sampled, strict=True))
+        class_names, labels = classes
+        info = DatasetInfo([solid.name for solid in self.solids], torch.tensor(labels)[index], class_names)
+        super().__init__(Batch(coords.float(), inside.unsqueeze(-1).float(), label=info.labels), info)
+        self.shared = self._at(shared_points(), torch.arange(len(index))) if shared else None
+        uniform = numpy.random.default_rng(0).uniform(-1, 1, (NUM_EVAL_POINTS, 3))
+        self.evaluation_points = torch.from_numpy(uniform).float()
+
+    def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
+        if evaluate:
+            return Pair(self.evaluation_input(index), self._at(self.evaluation_points, index))
+        batch = self.batch(index)
+        return Pair(batch if self.shared is None else self.shared[index], batch)
+
+    def evaluation_input(self, index: Tensor) -> Batch:
+        if self.shared is not None:
+            return self.shared[index]
+        batch = self.batch(index)
+        return batch.at_points(torch.arange(min(NUM_ENCODE_POINTS, batch.values.shape[1])))
+
+    def references(self, index: Tensor) -> list[Surface]:
+        return [surface_from_mesh(self.solids[number].mesh()) for number in index.tolist()]
+
+    def transforms(self, index: Tensor) -> list[Normalization]:
+        return [self.solids[number].normalization for number in index.tolist()]
+
+    def _at(self, coords: Tensor, index: Tensor) -> Batch:
+        """The solids `index` (B,) at coords (P, 3)."""
+        points = coords.double().numpy()
+        inside = numpy.stack([self.solids[number].contains(points) for number in index.tolist()])
+        label = None if self.info.labels is None else self.info.labels[index]
+        return Batch(coords, torch.from_numpy(inside).unsqueeze(-1).float(), label=label)
+
+
+@cache
+def shared_points() -> Tensor:
+    """(4096, 3) points that fill the cube around a normalized mesh evenly, the same for every data set.
+
+    A scrambled Sobol' sequence: Owen, Scrambling Sobol' and Niederreiter–Xing Points (1998).
+    """
+    unit = torch.quasirandom.SobolEngine(3, scramble=True, seed=0).draw(NUM_ENCODE_POINTS)
+    return (2 * unit - 1) * SHARED_HALF_EXTENT
+
+
+def load_shared_distances(cache: PointCache) -> Tensor:
+    """(M, P) signed distances of all M meshes of a cache at `shared_points`.
+
+    They are computed once and kept in a file beside the cache.
+    """
+    points = shared_points().double().numpy()
+    key = (cache.path.stat().st_mtime_ns, cache.rows, points.tobytes())
+    path = cache.path.with_name(f"{cache.path.stem}-shared-{hashlib.sha256(repr(key).encode()).hexdigest()[:8]}.npy")
     if not path.exists():
-        with h5py.File(cache.path, "r") as file:
-            each = -(-count // len(cache.rows))
-            points = numpy.concatenate([file["points"][row, :each, :3] for row in cache.rows])
-        points = numpy.random.default_rng(0).permutation(points)[:count]
         distances = [signed_distance(load_cached_mesh(cache.path, row), points)[0] for row in cache.rows]
         with atomic_path(path) as temporary:
-            numpy.save(temporary, numpy.concatenate([points.T, numpy.stack(distances)]).astype(numpy.float32))
+            numpy.save(temporary, numpy.stack(distances).astype(numpy.float32))
     return torch.from_numpy(numpy.load(path, allow_pickle=False))

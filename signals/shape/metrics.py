@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ShapeMeasures", "surface_metrics"]
+__all__ = ["ShapeMeasures", "count_bodies", "surface_metrics"]
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -48,6 +48,10 @@ class ShapeMeasures(Measures):
         """Those of `surface_metrics`."""
         return surface_metrics(list(zip(objects, references, strict=True)))
 
+    def sample_metrics(self, objects: Sequence[Surface]) -> dict[str, float]:
+        """`one_piece`: share of the surfaces that enclose a single body."""
+        return {"one_piece": float(numpy.mean([count_bodies(surface) == 1 for surface in objects]))}
+
 
 def surface_metrics(pairs: Sequence[tuple[Surface, Surface]]) -> dict[str, float]:
     """Means over pairs of a reconstruction and its original, in normalized units: [-1, 1] has a side of 2.
@@ -67,6 +71,26 @@ def surface_metrics(pairs: Sequence[tuple[Surface, Surface]]) -> dict[str, float
     if not metrics:
         return {"empty": empty}
     return {name: float(numpy.mean([one[name] for one in metrics])) for name in metrics[0]} | {"empty": empty}
+
+
+def count_bodies(surface: Surface) -> int:
+    """Number of bodies that a closed surface encloses; a cavity is a part of the body around it.
+
+    Connected components of the mesh whose volume, Σ a·(b × c)/6 over their faces, is positive: normals point outward
+    from a body, and into a cavity.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not len(surface.faces):
+        return 0
+    size = len(surface.vertices)
+    a, b, c = surface.faces.T
+    edges = coo_array((numpy.ones(2 * len(a)), (numpy.concatenate([a, b]), numpy.concatenate([b, c]))), (size, size))
+    _, component = connected_components(edges, directed=False)
+    p, q, r = (surface.vertices[corner] for corner in (a, b, c))
+    volume = numpy.bincount(component[a], (p * numpy.cross(q, r)).sum(1))
+    return int((volume > 0).sum())
 
 
 def _compare(surface: Surface, original: Surface) -> dict[str, float]:

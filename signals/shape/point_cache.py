@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["MeshSource", "PointCache", "Repair", "build_point_cache", "load_cached_mesh", "sample_sdf_points"]
+__all__ = [
+    "MeshSource",
+    "PointCache",
+    "Repair",
+    "build_point_cache",
+    "distances_at",
+    "load_cached_mesh",
+    "sample_sdf_points",
+]
 
 import hashlib
 import json
@@ -135,7 +143,7 @@ def sample_sdf_points(mesh: Mesh, count: int, generator: numpy.random.Generator)
     surface = sample_surface(mesh.vertices, mesh.faces, near, generator)[0]
     noisy = surface + std * generator.standard_normal((near, 3))
     uniform = generator.uniform(-1, 1, (count - near, 3))
-    return generator.permutation(_with_distance(mesh, numpy.concatenate([noisy.clip(-1, 1), uniform])))
+    return generator.permutation(distances_at(mesh, numpy.concatenate([noisy.clip(-1, 1), uniform])))
 
 
 def load_cached_mesh(path: Path, row: int) -> Mesh:
@@ -190,7 +198,7 @@ def _prepare_mesh(source: MeshSource, parts: Path, points: int, repair: Repair) 
         return f"{source.name}: {report.advice}"
     generator = numpy.random.default_rng(int(source.digest[:12], 16))
     training = sample_sdf_points(mesh, points, generator)
-    evaluation = _with_distance(mesh, generator.uniform(-1, 1, (NUM_EVAL_POINTS, 3)))
+    evaluation = distances_at(mesh, generator.uniform(-1, 1, (NUM_EVAL_POINTS, 3)))
     with atomic_path(parts / f"{source.digest}.npz") as temporary:
         numpy.savez(
             temporary,
@@ -203,7 +211,8 @@ def _prepare_mesh(source: MeshSource, parts: Path, points: int, repair: Repair) 
     return ""
 
 
-def _with_distance(mesh: Mesh, points: Array) -> NDArray[numpy.float32]:
+def distances_at(mesh: Mesh, points: Array) -> NDArray[numpy.float32]:
+    """(P, 4) points (P, 3) and their signed distances."""
     distance, _ = signed_distance(mesh, points)
     rows: NDArray[numpy.float32] = numpy.concatenate([points, distance[:, None]], 1).astype(numpy.float32)
     return rows

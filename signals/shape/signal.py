@@ -25,6 +25,7 @@ from gonkit.data import (
     Grid,
     IsPath,
     Signal,
+    SignalDataset,
     SignalFiles,
     Split,
     files_in,
@@ -35,13 +36,29 @@ from gonkit.data import (
 from gonkit.errors import GonkitError
 from gonkit.files import write_bytes
 from signals.shape import synthetic
-from signals.shape.datasets import Classes, ShapeDataset, SharedPointShapeDataset, load_shared_points
+from signals.shape.datasets import (
+    Classes,
+    ShapeDataset,
+    SharedPointShapeDataset,
+    SolidDataset,
+    load_shared_distances,
+    shared_points,
+)
 from signals.shape.isosurface import Surface, extract_surface
 from signals.shape.losses import TRUNCATION, EikonalLoss, TruncatedL1Loss
 from signals.shape.mesh import SUFFIXES, Normalization, inspect_mesh, make_watertight, read_mesh
 from signals.shape.metrics import ShapeMeasures
-from signals.shape.point_cache import MeshSource, PointCache, Repair, build_point_cache, sample_sdf_points
+from signals.shape.point_cache import (
+    MeshSource,
+    PointCache,
+    Repair,
+    build_point_cache,
+    distances_at,
+    sample_sdf_points,
+)
 from signals.shape.preview import ShapeDisplay, render_preview
+
+EPSILON = 1e-6  # of probabilities: their logits are within ±13.8
 
 
 class Shape(Signal, ABC):
@@ -51,11 +68,13 @@ class Shape(Signal, ABC):
     """
 
     data: Annotated[str, IsPath(unless=("solids",))] = "solids"
-    """"solids" (240 synthetic vases, tables and towers), or a folder of meshes."""
+    """"solids" (synthetic vases, tables and towers), or a folder of meshes."""
+    count: Annotated[int, Field(ge=10)] = 2000
+    """How many "solids": continuous parameters, drawn at random, are functions of a shape's number."""
     points: Annotated[int, Field(ge=256)] = 16_384
     """Points prepared of each shape, half of them near its surface."""
     shared: bool = False
-    """Values of all shapes at the same points, taken from all their surfaces, instead of each at its own."""
+    """Infer latents from values at 4,096 points that all shapes share, instead of from each shape's own points."""
     held_out: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     """Share of shapes held out for validation, and again for testing; 0 trains, validates and tests on all shapes."""
     repair: Repair = "none"
@@ -71,6 +90,11 @@ class Shape(Signal, ABC):
     def signed_field(self, values: Tensor) -> Tensor:
         """Values mapped so that they are above zero inside."""
 
+    @property
+    @abstractmethod
+    def needs_distance(self) -> bool:
+        """Whether values are more than which points are inside."""
+
     @abstractmethod
     def values_from_sdf(self, distance: Tensor) -> Tensor:
         """Values of signed distances in normalized units, negative inside."""
@@ -83,18 +107,15 @@ class Shape(Signal, ABC):
         corners = (resolution or self.cells) + 1
         return Grid.corners(corners, corners, corners)
 
-    def dataset(self, split: Split) -> ShapeDataset:
+    def dataset(self, split: Split) -> SignalDataset:
+        if self.data == "solids" and not self.needs_distance:
+            classes = self._classes([synthetic.shape_name(number) for number in range(self.count)])
+            return SolidDataset(self._split_index(self.count, split), self.points, classes, self.shared)
         cache = self.point_cache(quiet=split != "train")
-        index = torch.arange(len(cache.names))
-        if self.held_out:
-            try:
-                index = split_indices(len(cache.names), split, (self.held_out, self.held_out))
-            except GonkitError as error:
-                raise GonkitError(f"{self.data}: {error}; or set signal.held_out = 0 to train on all of them") from None
+        index = self._split_index(len(cache.names), split)
         classes = self._classes(cache.names)
         if self.shared:
-            points = load_shared_points(cache, self.points)
-            return SharedPointShapeDataset(cache, index, self.values_from_sdf, classes, points)
+            return SharedPointShapeDataset(cache, index, self.values_from_sdf, classes, load_shared_distances(cache))
         return ShapeDataset(cache, index, self.values_from_sdf, classes)
 
     def point_cache(self, quiet: bool = False) -> PointCache:
@@ -107,6 +128,14 @@ class Shape(Signal, ABC):
         cache = build_point_cache(sources, Path(self.cache), title, points=self.points, repair=self.repair, quiet=quiet)
         report_skipped_files(cache.problems, len(sources), "meshes", self.skip_bad and bool(cache.names))
         return cache
+
+    def _split_index(self, total: int, split: Split) -> Tensor:
+        if not self.held_out:
+            return torch.arange(total)
+        try:
+            return split_indices(total, split, (self.held_out, self.held_out))
+        except GonkitError as error:
+            raise GonkitError(f"{self.data}: {error}; or set signal.held_out = 0 to train on all of them") from None
 
     def to_object(self, values: Tensor, resolution: int | None = None) -> Surface:
         dense = self.signed_field(values[..., 0].float().cpu())
@@ -133,7 +162,7 @@ class Shape(Signal, ABC):
 
     @property
     def files(self) -> ShapeFiles:
-        return ShapeFiles(self.to_object, self.preview, self.values_from_sdf, self.points, self.repair)
+        return ShapeFiles(self.to_object, self.preview, self.values_from_sdf, self.points, self.shared, self.repair)
 
     @property
     def display(self) -> ShapeDisplay:
@@ -145,7 +174,7 @@ class Shape(Signal, ABC):
 
     def _sources(self) -> list[MeshSource]:
         if self.data == "solids":
-            return [_synthetic_source(number) for number in range(synthetic.COUNT)]
+            return [_synthetic_source(number) for number in range(self.count)]
         folder = Path(self.data)
         return [
             MeshSource(
@@ -161,14 +190,18 @@ class Shape(Signal, ABC):
 
 
 class Occupancy(Shape):
-    """1 inside, 0 outside; the field predicts logits."""
+    """1 inside, 0 outside; the field predicts logits, between which surfaces are interpolated."""
 
     @property
     def default_losses(self) -> DefaultLosses:
         return DefaultLosses("bce", {"bce": 1.0})
 
+    @property
+    def needs_distance(self) -> bool:
+        return False
+
     def signed_field(self, values: Tensor) -> Tensor:
-        return values - 0.5
+        return torch.logit(values.clamp(EPSILON, 1 - EPSILON))
 
     def values_from_sdf(self, distance: Tensor) -> Tensor:
         return (distance < 0).float()
@@ -183,6 +216,10 @@ class Distance(Shape):
     def default_losses(self) -> DefaultLosses:
         own = {"truncated": TruncatedL1Loss(), "eikonal": EikonalLoss()}
         return DefaultLosses("mse", {"truncated": 1.0}, own)
+
+    @property
+    def needs_distance(self) -> bool:
+        return True
 
     def signed_field(self, values: Tensor) -> Tensor:
         return -values
@@ -199,6 +236,7 @@ class ShapeFiles(SignalFiles):
         preview: the signal type's `preview`.
         to_values: the signal type's `values_from_sdf`.
         points: P, sampled from a mesh that is loaded.
+        shared: load values at `shared_points` instead.
         repair: as for training.
     """
 
@@ -211,21 +249,26 @@ class ShapeFiles(SignalFiles):
         preview: Callable[[Surface], pillow.Image],
         to_values: Callable[[Tensor], Tensor],
         points: int,
+        shared: bool,
         repair: Repair,
     ) -> None:
         super().__init__(to_object, preview)
-        self.to_values, self.points, self.repair = to_values, points, repair
+        self.to_values, self.points, self.shared, self.repair = to_values, points, shared, repair
 
     def load(self, path: Path) -> Sample:
-        """Reads a mesh as values at random points, half of them near its surface; the same for the same file."""
+        """Reads a mesh as values at the shared points, or at random ones, half of them near its surface."""
         mesh = read_mesh(path)
         report = inspect_mesh(mesh)
         if self.repair == "watertight" and report.advice:
             mesh = make_watertight(mesh)
         elif not report.solid:
             raise GonkitError(f"{path}: {report.advice}")
-        rows = torch.from_numpy(sample_sdf_points(mesh, self.points, numpy.random.default_rng(0)))
-        return Sample(self.to_values(rows[:, 3:]), coords=rows[:, :3], name=path.stem, transform=mesh.normalization)
+        if self.shared:
+            rows = distances_at(mesh, shared_points().double().numpy())
+        else:
+            rows = sample_sdf_points(mesh, self.points, numpy.random.default_rng(0))
+        coords, distance = torch.from_numpy(rows).split([3, 1], 1)
+        return Sample(self.to_values(distance), coords=coords, name=path.stem, transform=mesh.normalization)
 
     def save(self, obj: Surface, stem: Path, suffix: str | None = None) -> Path:
         path = self.path(stem, suffix)
@@ -249,5 +292,5 @@ class ShapeFiles(SignalFiles):
 
 
 def _synthetic_source(number: int) -> MeshSource:
-    digest = hashlib.sha256(f"solid {number} of version 1".encode()).hexdigest()
-    return MeshSource(synthetic.shape_name(number), digest, partial(synthetic.make_shape, number))
+    digest = hashlib.sha256(f"solid {number} of version 2".encode()).hexdigest()
+    return MeshSource(synthetic.shape_name(number), digest, synthetic.make_solid(number).mesh)

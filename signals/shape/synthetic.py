@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["CLASSES", "COUNT", "make_shape", "shape_name"]
+__all__ = ["CLASSES", "make_solid", "shape_name"]
 
 from typing import Any
 
 import numpy
-from numpy.typing import NDArray
 
-from signals.shape.mesh import Array, Mesh, normalize_mesh
+from signals.shape.mesh import Array
+from signals.shape.solids import Box, Part, Revolved, Solid
 
 CLASSES = ("vase", "table", "tower")
-COUNT = 240  # 80 of each class
-SECTIONS = 48  # around the axis of round parts
 
 
 def shape_name(number: int) -> str:
@@ -26,14 +24,14 @@ def shape_name(number: int) -> str:
     return f"{CLASSES[number % len(CLASSES)]} {number // len(CLASSES) + 1}"
 
 
-def make_shape(number: int) -> Mesh:
-    """Generates shape `number`, from 0: watertight, y upward, the same on every machine."""
+def make_solid(number: int) -> Solid:
+    """Generates shape `number`, from 0, with y upward: the same on every machine, and in a family of any size."""
     generator = numpy.random.default_rng((7, number))
-    vertices, faces = (_vase, _table, _tower)[number % len(CLASSES)](generator)
-    return normalize_mesh(vertices, faces, shape_name(number))
+    parts, holes = (_vase, _table, _tower)[number % len(CLASSES)](generator)
+    return Solid(shape_name(number), parts, holes)
 
 
-def _vase(generator: numpy.random.Generator) -> tuple[Array, NDArray[numpy.int64]]:
+def _vase(generator: numpy.random.Generator) -> tuple[list[Part], list[Box]]:
     """A thick wall revolved about the y axis: foot, belly, neck and lip."""
     foot, belly, neck, lip = generator.uniform((0.25, 0.45, 0.18, 0.25), (0.45, 0.8, 0.45, 0.6))
     height, wall = generator.uniform(1.4, 2.0), generator.uniform(0.11, 0.16)
@@ -41,43 +39,40 @@ def _vase(generator: numpy.random.Generator) -> tuple[Array, NDArray[numpy.int64
     belly_height = generator.uniform(0.3, 0.5)
     outer = _interpolate(relative, [0, belly_height, 0.8, 1], [foot, belly, neck, lip])
     inner = numpy.maximum(outer - wall, 0.04)
+    hollow = relative >= wall / height  # below, the bottom is solid
     y = relative * height
-    num_hollow = int((relative >= wall / height).sum())  # below, the bottom is solid
-    profile = [(0.0, 0.0), *zip(outer, y, strict=True), *list(zip(inner, y, strict=True))[::-1][:num_hollow]]
-    profile.append((0.0, profile[-1][1]))
-    return _revolve(numpy.array(profile))
+    return [Revolved(numpy.stack([outer, y], 1), numpy.stack([inner, y], 1)[hollow])], []
 
 
-def _table(generator: numpy.random.Generator) -> tuple[Array, NDArray[numpy.int64]]:
+def _table(generator: numpy.random.Generator) -> tuple[list[Part], list[Box]]:
     """A round top on one leg with a foot, or a rectangular one on four legs."""
     width, depth = generator.uniform(1.2, 2.0), generator.uniform(0.9, 1.4)
     height, thickness, leg = generator.uniform(0.7, 1.4), generator.uniform(0.14, 0.22), generator.uniform(0.16, 0.26)
     if generator.random() < 0.4:
         top = _cylinder(width / 2, thickness, height)
-        return _union([top, _cylinder(leg * 0.7, height + thickness / 2, 0.0), _cylinder(width * 0.28, thickness, 0.0)])
+        return [top, _cylinder(leg * 0.7, height + thickness / 2, 0.0), _cylinder(width * 0.28, thickness, 0.0)], []
     x, z = width / 2 - leg / 2, depth / 2 - leg / 2
-    legs = [_box((leg, height + thickness / 2, leg), (i * x, 0.0, k * z)) for i in (-1, 1) for k in (-1, 1)]
-    return _union([_box((width, thickness, depth), (0.0, height, 0.0)), *legs])
+    legs = [Box((leg, height + thickness / 2, leg), (i * x, 0.0, k * z)) for i in (-1, 1) for k in (-1, 1)]
+    return [Box((width, thickness, depth), (0.0, height, 0.0)), *legs], []
 
 
-def _tower(generator: numpy.random.Generator) -> tuple[Array, NDArray[numpy.int64]]:
+def _tower(generator: numpy.random.Generator) -> tuple[list[Part], list[Box]]:
     """Two to four floors, each smaller than the one below it, some with a hole."""
-    parts, base, size = [], 0.0, generator.uniform(0.7, 0.95)
+    parts: list[Part] = []
+    holes: list[Box] = []
+    base, size = 0.0, generator.uniform(0.7, 0.95)
     for floor in range(int(generator.integers(2, 5))):
         height = generator.uniform(0.35, 0.6)
         form = generator.integers(3)
         if form == 0:
-            part = _box((2 * size, height, 2 * size), (0.0, base, 0.0))
-        elif form == 1:
-            part = _cylinder(size, height, base)
+            parts.append(Box((2 * size, height, 2 * size), (0.0, base, 0.0)))
         else:
-            part = _cylinder(size, height, base, top=size * 0.6)
+            parts.append(_cylinder(size, height, base, top=size * (0.6 if form == 2 else 1.0)))
         if floor and generator.random() < 0.4:
-            part = _difference(part, _box((4.0, height * 0.45, size * 0.7), (0.0, base + height * 0.2, 0.0)))
-        parts.append(part)
+            holes.append(Box((2.02 * size, height * 0.45, size * 0.7), (0.0, base + height * 0.2, 0.0)))
         base += height - 0.05  # floors overlap, so that their union is one solid
         size *= generator.uniform(0.6, 0.85)
-    return _union(parts)
+    return parts, holes
 
 
 def _interpolate(x: Array, knots: list[float], values: Any) -> Array:
@@ -88,40 +83,6 @@ def _interpolate(x: Array, knots: list[float], values: Any) -> Array:
     return y
 
 
-def _revolve(profile: Array) -> tuple[Array, NDArray[numpy.int64]]:
-    """Revolves a closed profile (n, 2) of radius and height, from axis to axis, about y."""
-    from trimesh.creation import revolve
-
-    mesh: Any = revolve(profile, sections=SECTIONS)  # about z
-    return numpy.asarray(mesh.vertices)[:, [1, 2, 0]], numpy.asarray(mesh.faces, numpy.int64)
-
-
-def _box(size: tuple[float, float, float], base: tuple[float, float, float]) -> Any:
-    """A box that stands on `base`, the center of its underside."""
-    from trimesh.creation import box
-
-    mesh: Any = box(size)
-    mesh.apply_translation(numpy.add(base, (0, size[1] / 2, 0)))
-    return mesh
-
-
-def _cylinder(radius: float, height: float, base: float, top: float | None = None) -> Any:
+def _cylinder(radius: float, height: float, base: float, top: float | None = None) -> Revolved:
     """An upright cylinder from the height `base` upward; with a radius `top`, a truncated cone."""
-    import trimesh
-
-    profile = numpy.array([(0, 0), (radius, 0), (radius if top is None else top, height), (0, height)], float)
-    vertices, faces = _revolve(profile)
-    return trimesh.Trimesh(numpy.add(vertices, (0, base, 0)), faces)
-
-
-def _union(parts: list[Any]) -> tuple[Array, NDArray[numpy.int64]]:
-    from trimesh.boolean import union
-
-    mesh: Any = union(parts, engine="manifold")
-    return numpy.asarray(mesh.vertices), numpy.asarray(mesh.faces, numpy.int64)
-
-
-def _difference(part: Any, hole: Any) -> Any:
-    from trimesh.boolean import difference
-
-    return difference([part, hole], engine="manifold")
+    return Revolved(numpy.array([(radius, base), (radius if top is None else top, base + height)]))

@@ -97,6 +97,8 @@ def test_a_subset_asks_the_whole_for_everything() -> None:
     assert torch.equal(subset.batch(index).values, whole.data.values[[3, 4]])
     assert torch.equal(subset.pair(index, evaluate=True).target.values, whole.data.values[[4, 5]])
     assert torch.equal(subset.pair(index).target.values, whole.data.values[[3, 4]])
+    expected = subset.pair(index, evaluate=True).input
+    assert torch.equal(subset.evaluation_input(index).values, expected.values)
     assert subset.references(index) == subset.transforms(index) == [3, 4]
     inputs = subset.inputs(index)
     assert inputs is not None

@@ -94,3 +94,4 @@ def test_default_measures_are_none() -> None:
     assert measures.metrics() == measures.object_metrics([1], [1]) == {}
     assert measures.classifier_features(values) is values
     assert measures.point_cloud(values[0], 10) is None
+    assert measures.sample_metrics([1]) == {}

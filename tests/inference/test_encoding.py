@@ -12,7 +12,7 @@ import torch
 import gonkit
 from gonkit.data import InMemoryDataset
 from gonkit.errors import GonkitError
-from gonkit.inference import encode_dataset, encode_signals, encoding
+from gonkit.inference import encode_dataset, encode_signals, encoding, prior_indices
 from gonkit.inference.encoding import dataset_class_means
 
 
@@ -22,6 +22,19 @@ def test_a_data_set_is_encoded_in_batches(trained: Callable[[str], Path], monkey
     expected = encode_signals(model.gon, test, torch.arange(len(test)))
     monkeypatch.setattr(encoding, "ENCODE_BATCH_SIZE", 50)
     torch.testing.assert_close(encode_dataset(model.gon, test), expected)
+
+
+def test_priors_take_all_latents_or_some_refined_ones(
+    trained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = gonkit.load(trained("plain"))
+    train = model.dataset("train")
+    monkeypatch.setattr(encoding, "MAX_REFINED_SIGNALS", 3)
+    assert len(prior_indices(model.gon, train)) == len(train)
+    assert len(prior_indices(model.gon, train, refine=1)) == 3
+    model.gon.refine = 1
+    assert len(prior_indices(model.gon, train)) == 3
+    assert len(prior_indices(model.gon, train, refine=0)) == len(train)
 
 
 def test_class_means_need_labels(trained: Callable[[str], Path]) -> None:

@@ -12,7 +12,7 @@ from gonkit.batch import Batch
 from gonkit.inference import build_gon, encode_signals, reconstruct_objects
 from gonkit.recipe import recipe_from_dict
 from signals.shape import Distance, Occupancy, SharedPointShapeDataset
-from signals.shape.datasets import NUM_ENCODE_POINTS
+from signals.shape.datasets import NUM_ENCODE_POINTS, shared_points
 from signals.shape.mesh import HALF_EXTENT
 from tests.signals.shape.conftest import write_ball
 
@@ -34,11 +34,12 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_own_and_shared_points_have_the_values_of_the_shape(
     settings: Settings, shape_type: type[Occupancy | Distance]
 ) -> None:
-    own, shared = (
-        shape_type(**settings, shared=shared).dataset("train").batch(torch.arange(3)) for shared in (False, True)
-    )
-    assert (own.shares_coords, shared.shares_coords) == (False, True)
-    for batch in (own, shared):
+    index = torch.arange(3)
+    own, shared = (shape_type(**settings, shared=shared).dataset("train").pair(index) for shared in (False, True))
+    assert (own.input.shares_coords, shared.input.shares_coords) == (False, True)
+    assert own.input is own.target
+    assert torch.equal(own.target.coords, shared.target.coords)
+    for batch in (own.input, shared.input):
         coords = batch.coords.expand(3, -1, -1)
         expected = shape_type(**settings).values_from_sdf(coords.norm(dim=-1, keepdim=True) - HALF_EXTENT)
         assert ((batch.values - expected).abs() < 0.3).float().mean() > 0.99
@@ -50,17 +51,27 @@ def test_shapes_are_evaluated_at_points_kept_for_that(settings: Settings, shared
     assert isinstance(dataset, SharedPointShapeDataset) == shared
     index = torch.tensor([4, 1])
     training, evaluation = dataset.pair(index), dataset.pair(index, evaluate=True)
-    assert training.input is training.target
     assert training.target.values.shape == (2, POINTS, 1)
     assert evaluation.target.values.shape == (2, 20_000, 1)
     expected = evaluation.target.coords.norm(dim=-1, keepdim=True) - HALF_EXTENT
     assert (evaluation.target.values - Distance().values_from_sdf(expected)).abs().max() < 0.1
-    count = POINTS if shared else NUM_ENCODE_POINTS
-    assert evaluation.input.values.shape == (2, count, 1)
-    assert torch.equal(evaluation.input.values, training.target.values[:, :count])
+    assert evaluation.input.values.shape == (2, NUM_ENCODE_POINTS, 1)
+    assert torch.equal(evaluation.input.values, training.input.values[:, :NUM_ENCODE_POINTS])
+    assert torch.equal(evaluation.input.values, dataset.evaluation_input(index).values)
     for batch in (*training, *evaluation):
         assert batch.label is not None
         assert batch.label.tolist() == [dataset.info.class_names.index(n[0]) for n in dataset.info.names_of(index)]
+
+
+def test_files_are_read_at_the_points_that_latents_are_inferred_from(settings: Settings) -> None:
+    path = next(Path(settings["data"]).rglob("*.ply"))
+    for shared in (False, True):
+        signal = Occupancy(**settings, shared=shared)
+        sample = signal.files.load(path)
+        assert sample.coords is not None
+        assert torch.equal(sample.coords, signal.files.load(path).coords)
+        assert torch.equal(sample.coords, shared_points()) == shared
+        assert len(sample.values) == (len(shared_points()) if shared else POINTS)
 
 
 def test_everything_but_training_encodes_from_4096_points(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,14 @@ import numpy
 import pytest
 import torch
 
-from signals.shape import Distance, Mesh, Occupancy, extract_surface, surface_from_mesh, surface_metrics
-from signals.shape.synthetic import make_shape
+from signals.shape import Distance, Mesh, Occupancy, Surface, extract_surface, surface_from_mesh, surface_metrics
+from signals.shape.isosurface import ScalarField
+from signals.shape.metrics import count_bodies
+from signals.shape.synthetic import make_solid
 
 
 def test_surfaces_are_compared_in_normalized_units() -> None:
-    mesh = make_shape(0)
+    mesh = make_solid(0).mesh()
     surface = surface_from_mesh(mesh)
     same = surface_metrics([(surface, surface)])
     assert same["chamfer_l1"] < 1e-6
@@ -43,3 +45,17 @@ def test_point_clouds_lie_on_the_surface() -> None:
     assert points.norm(dim=1).numpy() == pytest.approx(0.5, abs=0.01)
     nothing = extract_surface(lambda points: -1 - points[:, 0].abs(), 16)
     assert Occupancy().measures.point_cloud(nothing, 5).abs().max() == 0
+
+
+def test_bodies_are_counted_and_cavities_are_not() -> None:
+    def extract(field: ScalarField) -> Surface:
+        return extract_surface(field, 32)
+
+    centers = torch.tensor([[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    one = extract(lambda points: 0.4 - points.norm(dim=1))
+    two = extract(lambda points: 0.3 - torch.cdist(points, centers).amin(1))
+    hollow = extract(lambda points: 0.1 - (points.norm(dim=1) - 0.6).abs())
+    none = extract(lambda points: -1 - points[:, 0].abs())
+    assert [count_bodies(surface) for surface in (one, two, hollow, none)] == [1, 2, 1, 0]
+    assert count_bodies(surface_from_mesh(make_solid(2).mesh())) == 1
+    assert Occupancy().measures.sample_metrics([one, two, hollow, none]) == {"one_piece": 0.5}

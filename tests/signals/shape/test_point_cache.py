@@ -17,13 +17,13 @@ import pytest
 from signals.shape import Mesh, Occupancy, PointCache, read_mesh
 from signals.shape.mesh import signed_distance
 from signals.shape.point_cache import MeshSource, build_point_cache, sample_sdf_points
-from signals.shape.synthetic import make_shape
+from signals.shape.synthetic import make_solid
 from tests.conftest import ROOT
 from tests.signals.shape.conftest import write_ball
 
 
 def test_half_of_the_points_are_near_the_surface() -> None:
-    mesh = make_shape(1)
+    mesh = make_solid(1).mesh()
     rows = sample_sdf_points(mesh, 4000, numpy.random.default_rng(0))
     distance, _ = signed_distance(mesh, rows[:, :3])
     assert rows[:, 3] == pytest.approx(distance, abs=1e-5)

@@ -70,6 +70,7 @@ def run_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def test_a_run_leaves_meshes_and_metrics(run_folder: Path) -> None:
     evaluation = json.loads((run_folder / "evaluation.json").read_text())
+    assert 0 <= evaluation["samples_one_piece"] <= 1
     assert {"iou", "chamfer_l1", "chamfer_l2", "f_score", "normals", "empty", "nearest_max"} <= evaluation.keys()
     assert evaluation["iou"] > 0.6
     report = (run_folder / "report.html").read_text()
@@ -80,6 +81,16 @@ def test_a_run_leaves_meshes_and_metrics(run_folder: Path) -> None:
     events = EventAccumulator(str(run_folder))
     events.Reload()
     assert any("previews/reconstructions/reconstruction" in tag for tag in events.Tags()["tensors"])
+
+
+def test_samples_are_compared_as_objects(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run_folder), "--samples", "--count", "4", "--json"]) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    assert metrics["one_piece_floor"] == 1
+    for name in ("one_piece", "one_piece_reconstructions"):
+        assert 0 <= metrics[name] <= 1
+    assert 0 <= metrics["coverage"] <= metrics["coverage_floor"] == 1  # it trains on all shapes
+    assert metrics["mmd_floor"] == pytest.approx(0, abs=0.01)
 
 
 @pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply", ".stl"])
