@@ -121,7 +121,7 @@ def _synthesize(resonator: Resonator, plucks: list[Pluck], rate: int, length: in
     amplitude = amplitude * (frequency < 0.45 * rate)
     decay = (frequency / 220) ** resonator.damping / resonator.decay
     waves = torch.exp(-seconds * decay.unsqueeze(2)) * torch.sin(2 * math.pi * seconds * frequency.unsqueeze(2))
-    clips = (amplitude.unsqueeze(1) @ waves).squeeze(1)
+    clips: Tensor = (amplitude.unsqueeze(1) @ waves).squeeze(1)
     return (0.8 * clips / clips.abs().amax(1, keepdim=True)).float()
 
 
