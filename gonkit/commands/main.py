@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def execute(command: Command, options: argparse.Namespace) -> int:
-    """Runs a command with parsed arguments; what a user can mend is said in a sentence, not in a traceback."""
+    """Runs a command with parsed arguments; a user's mistake prints one sentence, without a traceback."""
     try:
         with sigterm_as_keyboard_interrupt():
             code = command.run(options)

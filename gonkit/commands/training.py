@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gonkit.commands.command import Command, positive
 from gonkit.commands.termination import ignore_termination
-from gonkit.errors import ExitCode, GonkitError, ProcessLostError, TrainingInterrupted
+from gonkit.errors import ExitCode, ProcessLostError, TrainingInterrupted
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +56,6 @@ def _run(options: argparse.Namespace) -> int:
         if folder is None:
             folder = group.broadcast_from_main(lambda: next_run_folder(recipe.name, options.out, group.restarted))
         run_recipe(recipe, folder, quiet=options.quiet, group=group, stop_after=options.stop_after)
-    except GonkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.USER_ERROR
     except (KeyboardInterrupt, TrainingInterrupted, ProcessLostError) as stop:
         ignore_termination()  # torchrun sends it to all that are left when one process is lost
         if folder is None:

@@ -1,4 +1,4 @@
-"""Solids made of boxes and revolved profiles: what is inside them in closed form, and their exact meshes."""
+"""Solids made of boxes and revolved profiles, with exact inside tests and exact meshes."""
 
 from __future__ import annotations
 
