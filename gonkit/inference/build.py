@@ -5,9 +5,11 @@ from __future__ import annotations
 __all__ = ["build_gon", "start_series"]
 
 from gonkit.batch import Batch
-from gonkit.data import Signal
+from gonkit.data import Signal, evenly_spaced
 from gonkit.nn import GON, FourierSeries, PosteriorHead, Siren, classifier_head
 from gonkit.recipe import Recipe
+
+MAX_SERIES_SIGNALS = 2048  # on whose principal components a Fourier series starts
 
 
 def build_gon(recipe: Recipe, value_scale: float = 1.0, encoder_scale: float = 1.0, classes: int = 0) -> GON:
@@ -65,6 +67,8 @@ def start_series(gon: GON, inputs: Batch, target: Batch) -> None:
     encoder, field = gon.encoder_field.series, gon.field.series
     if encoder is None or field is None or gon.loss.expects_logits:
         return
+    some = evenly_spaced(MAX_SERIES_SIGNALS, len(inputs))
+    inputs, target = (batch[some].to(gon.device) for batch in (inputs, target))
     inputs = gon.standardize(inputs, encoder=True)
     encoder.fit_components(inputs, gon.inner_step.best_curvature)
     if encoder is not field and not gon.outputs_logits:

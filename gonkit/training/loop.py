@@ -36,7 +36,6 @@ from gonkit.training.step import StepInputs, TrainStep
 from gonkit.training.validation import batch_metrics, log_previews, validate
 
 MAX_STD_SIGNALS = 10_000  # over which the standard deviation of the training values is taken
-MAX_SERIES_SIGNALS = 2048  # on whose principal components a Fourier series starts
 MAX_CALIBRATION_SIGNALS = 2048  # whose latents calibrate refinement
 
 
@@ -143,8 +142,7 @@ class _Run:
             self.step, self.seconds = load_checkpoint(path, self.gon, self.optimizer.parts)
             self.optimizer.start(self.step)
         else:
-            some = evenly_spaced(MAX_SERIES_SIGNALS, len(target))
-            start_series(self.gon, inputs[some].to(self.device), target[some].to(self.device))
+            start_series(self.gon, inputs, target)
         self.sampler = StepSampler(settings.seed, len(train), settings.batch)
         self.train_step = TrainStep(self.gon, recipe, self.sampler, group)
         self.watched = evenly_spaced(settings.validate_signals, len(val))
@@ -248,7 +246,7 @@ class _Run:
         if self.group.is_main:
             self.selection.restore(self.gon)
             index = evenly_spaced(MAX_CALIBRATION_SIGNALS, len(self.train))
-            self.gon.calibrate(self.train.pair(index, evaluate=True).input.to(self.device))
+            self.gon.calibrate(self.train.evaluation_input(index).to(self.device))
         self.gon.refine = self.recipe.latent.refine
         return FitResult(self.gon.eval(), self.step, seconds)
 
