@@ -32,6 +32,7 @@ def build_gon(recipe: Recipe, value_scale: float = 1.0, encoder_scale: float = 1
         latent.inner_step,
         steps=latent.steps,
         refine=latent.refine,
+        bf16=recipe.train.precision == "bf16",
         value_scale=value_scale if standardize and not objective.outputs_logits else 1.0,
         outputs_logits=objective.outputs_logits,
         encoder=encoder,

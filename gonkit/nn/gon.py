@@ -21,7 +21,6 @@ from gonkit.nn.siren import Siren
 MAX_SHARED_SIGNALS = 1024  # signals on shared coordinates that are encoded together
 MAX_POINTS_GPU = 1 << 16  # points that go through the network together
 MAX_POINTS_CPU = 1 << 12  # as many stay in a processor's caches
-MAX_REFINED_POINTS = 1 << 13  # whose Jacobians are held together
 MAX_RESIDUAL_SIGNALS = 256  # whose residuals are averaged
 
 
@@ -54,6 +53,7 @@ class GON(nn.Module):
         inner_step: how latents move from zero.
         steps: inner steps.
         refine: refinement steps after them, unless `encode` is given another number.
+        bf16: whether refinement evaluates the field and its Jacobian in bfloat16.
         value_scale: what values are divided by; 1 with a loss on logits.
         outputs_logits: whether decoded values are logits; None for what the inner loss expects.
         encoder: another field through which latents are inferred.
@@ -85,6 +85,7 @@ class GON(nn.Module):
         *,
         steps: int = 1,
         refine: int = 0,
+        bf16: bool = False,
         value_scale: float = 1.0,
         outputs_logits: bool | None = None,
         encoder: Siren | None = None,
@@ -98,6 +99,7 @@ class GON(nn.Module):
         self.inner_step = inner_step
         self.steps = steps
         self.refine = refine
+        self.bf16 = bf16
         self.outputs_logits = loss.expects_logits if outputs_logits is None else outputs_logits
         self.encoder = encoder
         self.classifier = classifier
@@ -127,6 +129,7 @@ class GON(nn.Module):
         inputs: Batch,
         target: Batch | None = None,
         *,
+        latent: Tensor | None = None,
         noise: StepNoise | None = None,
         predict_input: bool = False,
         max_points: int | None = None,
@@ -136,6 +139,7 @@ class GON(nn.Module):
         Args:
             inputs: what the latents are inferred from.
             target: where to predict; None for the same points.
+            latent: (B, K) known already; None to infer it from `inputs`.
             noise: random tensors of a training step; None for none.
             predict_input: whether to predict the input signals too.
             max_points: points, of all signals together, whose activations are kept for the backward pass; those of
@@ -143,7 +147,8 @@ class GON(nn.Module):
         """
         target = inputs if target is None else target
         noise = noise or StepNoise()
-        latent = self.infer_latent(inputs, max_points=max_points)
+        if latent is None:
+            latent = self.infer_latent(inputs, max_points=max_points)
         posterior = None if self.posterior is None else self.posterior(latent)
         if posterior is not None:
             latent, log_variance = posterior
@@ -183,7 +188,7 @@ class GON(nn.Module):
         """
         latent = self._encode_by_inner_steps(batch)
         refine = self.refine if refine is None else refine
-        return self._refine(batch, latent, refine) if refine else latent
+        return self.refine_latent(self.standardize(batch, encoder=True), latent, steps=refine) if refine else latent
 
     def _encode_by_inner_steps(self, batch: Batch) -> Tensor:
         shared = batch.shares_coords and batch.source is None
@@ -198,15 +203,15 @@ class GON(nn.Module):
         latent = torch.cat(parts)
         return latent if self.posterior is None else self.posterior(latent)[0]
 
-    def _refine(self, batch: Batch, latent: Tensor, steps: int) -> Tensor:
+    @torch.no_grad()
+    def refine_latent(self, batch: Batch, latent: Tensor, *, steps: int) -> Tensor:
+        """Latents (B, K) refined from `latent`, of a batch in network units; see `gonkit.nn.refine_latent`.
+
+        Until `calibrate` is called nothing is known of how latents are distributed.
+        """
         distribution = LatentDistribution(self.latent_mean, self.latent_precision, self.residual_variance)
-        refined = torch.empty_like(latent)
-        chunk = max(1, MAX_REFINED_POINTS // batch.values.shape[1])
-        for start in range(0, len(batch), chunk):
-            rows = slice(start, start + chunk)
-            part = self.standardize(batch[rows], encoder=True)
-            refined[rows] = refine_latent(self.encoder_field, self.loss, part, latent[rows], distribution, steps=steps)
-        return refined
+        with torch.autocast(batch.values.device.type, torch.bfloat16, enabled=self.bf16):
+            return refine_latent(self.encoder_field, self.loss, batch, latent, distribution, steps=steps)
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:

@@ -20,6 +20,7 @@ from gonkit.pipeline import run_recipe
 from gonkit.recipe import read_recipe
 from gonkit.run import main
 from gonkit.training import ProcessGroup, read_metrics
+from tests.conftest import MODELS
 
 Write = Callable[..., Path]
 Interrupt = Callable[..., tuple[str, str]]
@@ -110,13 +111,14 @@ def test_two_processes_take_the_step_of_one_for_every_kind_of_signal(
 
 
 @pytest.mark.slow
-def test_a_run_of_one_resumes_in_two(recipe: Write, trained: Trained, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["plain", "polished"])
+def test_a_run_of_one_resumes_in_two(recipe: Write, trained: Trained, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "run"
-    assert main([str(recipe()), "--out", str(out), "--quiet", "--stop-after", "6"]) == 3
+    assert main([str(recipe(*MODELS[kind])), "--out", str(out), "--quiet", "--stop-after", "6"]) == 3
     job = torchrun("-m", "gonkit.run", "--resume", out, "--quiet")
     assert job.returncode == 0, job.stderr
     assert job.stdout.count("report:") == 1  # only one process prints
-    assert_same_run(trained("plain"), out)
+    assert_same_run(trained(kind), out)
 
 
 @pytest.mark.slow
