@@ -113,7 +113,7 @@ def _damped_step(hessian: Tensor, slope: Tensor, damping: Tensor) -> Tensor:
     """(H + λ·tr(H)/K·I)⁻¹ slope, (B, K), for H (B, K, K) and λ (B, 1, 1)."""
     scale = hessian.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1).clamp_min(1e-12)
     identity = torch.eye(slope.shape[1], dtype=slope.dtype, device=slope.device)
-    step, _ = torch.linalg.solve_ex(hessian + damping * scale * identity, slope)
+    step: Tensor = torch.linalg.solve_ex(hessian + damping * scale * identity, slope)[0]
     return step
 
 
