@@ -75,6 +75,7 @@ MODELS = {  # kind of model → changes of the recipe
     "classifier": CLASSIFY,
     "conditional": ((IMAGES, COLORIZE), ("dim = 6", "dim = 6\ndropout = 0.5")),
     "translation": ((IMAGES, SUPERRES), ("layers = 2", "layers = 2\nseries = 20\nseries_width = 8")),
+    "polished": (("dim = 6", "dim = 6\nrefine = 2"), ("steps = 12", "steps = 12\npolish = 0.5")),
     "variational": (
         ("[train]", "[loss]\nouter = { mse = 1.0, kl = 0.01 }\n[train]"),
         ("components = 2", 'kind = "unit"'),

@@ -22,7 +22,6 @@ from gonkit.nn.siren import Siren
 MAX_SHARED_SIGNALS = 1024  # signals on shared coordinates that are encoded together
 MAX_POINTS_GPU = 1 << 16  # points that go through the network together
 MAX_POINTS_CPU = 1 << 12  # as many stay in a processor's caches
-MAX_REFINED_POINTS = 1 << 13  # whose Jacobians are held together
 MAX_RESIDUAL_SIGNALS = 256  # whose residuals are averaged
 
 
@@ -128,6 +127,7 @@ class GON(nn.Module):
         inputs: Batch,
         target: Batch | None = None,
         *,
+        latent: Tensor | None = None,
         noise: StepNoise | None = None,
         predict_input: bool = False,
         max_points: int | None = None,
@@ -137,6 +137,7 @@ class GON(nn.Module):
         Args:
             inputs: what the latents are inferred from.
             target: where to predict; None for the same points.
+            latent: (B, K) known already; None to infer it from `inputs`.
             noise: random tensors of a training step; None for none.
             predict_input: whether to predict the input signals too.
             max_points: points, of all signals together, whose activations are kept for the backward pass; those of
@@ -144,7 +145,8 @@ class GON(nn.Module):
         """
         target = inputs if target is None else target
         noise = noise or StepNoise()
-        latent = self.infer_latent(inputs, max_points=max_points)
+        if latent is None:
+            latent = self.infer_latent(inputs, max_points=max_points)
         posterior = None if self.posterior is None else self.posterior(latent)
         if posterior is not None:
             latent, log_variance = posterior
@@ -184,7 +186,7 @@ class GON(nn.Module):
         """
         latent = self._encode_by_inner_steps(batch)
         refine = self.refine if refine is None else refine
-        return self._refine(batch, latent, refine) if refine else latent
+        return self.refine_latent(self.standardize(batch, encoder=True), latent, steps=refine) if refine else latent
 
     def _encode_by_inner_steps(self, batch: Batch) -> Tensor:
         shared = batch.shares_coords and batch.source is None
@@ -199,15 +201,14 @@ class GON(nn.Module):
         latent = torch.cat(parts)
         return latent if self.posterior is None else self.posterior(latent)[0]
 
-    def _refine(self, batch: Batch, latent: Tensor, steps: int) -> Tensor:
+    @torch.no_grad()
+    def refine_latent(self, batch: Batch, latent: Tensor, *, steps: int) -> Tensor:
+        """Latents (B, K) refined from `latent`, of a batch in network units; see `gonkit.nn.refine_latent`.
+
+        Until `calibrate` is called nothing is known of how latents are distributed.
+        """
         distribution = LatentDistribution(self.latent_mean, self.latent_precision, self.residual_variance)
-        refined = torch.empty_like(latent)
-        chunk = max(1, MAX_REFINED_POINTS // batch.values.shape[1])
-        for start in range(0, len(batch), chunk):
-            rows = slice(start, start + chunk)
-            part = self.standardize(batch[rows], encoder=True)
-            refined[rows] = refine_latent(self.encoder_field, self.loss, part, latent[rows], distribution, steps=steps)
-        return refined
+        return refine_latent(self.encoder_field, self.loss, batch, latent, distribution, steps=steps)
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:

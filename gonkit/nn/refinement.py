@@ -24,10 +24,11 @@ from torch import Tensor
 
 from gonkit.batch import Batch, Prediction
 from gonkit.losses import Loss
-from gonkit.nn.origin import gauss_newton_hessian, linearize, pull_back
+from gonkit.nn.origin import Linearization, gauss_newton_hessian, linearize, pull_back
 from gonkit.nn.siren import Siren
 
 DAMPING, EASED, RAISED = 0.05, 1 / 5, 10.0
+MAX_REFINED_POINTS = 1 << 13  # whose Jacobians are held together
 
 
 class LatentDistribution(NamedTuple):
@@ -50,6 +51,8 @@ def refine_latent(
 ) -> Tensor:
     """Latents (B, K) refined by `steps` Levenberg–Marquardt steps; see the module's equation.
 
+    Under autocast the field and its Jacobian are evaluated in reduced precision; the rest is not.
+
     Args:
         field: F.
         loss: L_inner, pointwise.
@@ -61,30 +64,61 @@ def refine_latent(
     Raises:
         ValueError: a loss that is not pointwise.
     """
-    size, dim = latent.shape
-    observed = batch.values.shape[1] if batch.mask is None else batch.mask.sum(1, keepdim=True).clamp_min(1)
-    weight = (2 * distribution.residual_variance / observed).expand(size, 1)  # of half the penalty
-    penalty = weight.unsqueeze(2) * distribution.precision  # (B, K, K)
-    identity = torch.eye(dim, dtype=latent.dtype, device=latent.device)
-    damping = latent.new_full((size, 1, 1), DAMPING)
+    chunk = max(1, MAX_REFINED_POINTS // batch.values.shape[1])
+    parts = [slice(start, start + chunk) for start in range(0, len(latent), chunk)]
+    refined = [_refine(field, loss, batch[part], latent[part], distribution, steps) for part in parts]
+    return torch.cat(refined) if refined else latent
 
-    def objective(latent: Tensor) -> Tensor:
-        values = field(batch.coords, latent, batch.source).to(latent.dtype)
+
+def _refine(
+    field: Siren, loss: Loss, batch: Batch, latent: Tensor, distribution: LatentDistribution, steps: int
+) -> Tensor:
+    """The latents of signals that are refined together."""
+    device = batch.values.device.type
+    reduced = torch.is_autocast_enabled(device)
+    observed = batch.values.shape[1] if batch.mask is None else batch.mask.sum(1, keepdim=True).clamp_min(1)
+    weight = (2 * distribution.residual_variance / observed).expand(len(latent), 1)  # of half the penalty
+    penalty = weight.unsqueeze(2) * distribution.precision  # (B, K, K)
+    damping = latent.new_full((len(latent), 1, 1), DAMPING)
+
+    def objective(latent: Tensor, values: Tensor) -> Tensor:
         offset = (latent - distribution.mean).unsqueeze(1)
         return loss(Prediction(values, latent), batch) + 0.5 * (offset @ penalty @ offset.mT).flatten()
 
-    best = objective(latent)
-    for _ in range(steps):
-        about = linearize(field, batch.coords, latent, batch.source)
-        offset = (latent - distribution.mean).unsqueeze(2)
-        slope = pull_back(about, loss, batch, latent, create_graph=False) + (penalty @ offset).squeeze(2)
-        hessian = gauss_newton_hessian(loss, about, batch) + penalty
-        scale = hessian.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1).clamp_min(1e-12)
-        step, _ = torch.linalg.solve_ex(hessian + damping * scale * identity, slope)
-        candidate = latent - step
-        value = objective(candidate)
-        accepted = value < best  # false for what is not finite
-        latent = torch.where(accepted.unsqueeze(1), candidate, latent)
-        best = torch.where(accepted, value, best)
-        damping = damping * torch.where(accepted, EASED, RAISED).view(-1, 1, 1)
+    with torch.autocast(device, enabled=False):
+        about = _evaluate(field, batch, latent, reduced)
+        best = objective(latent, about.values)
+        for left in reversed(range(steps)):
+            offset = (latent - distribution.mean).unsqueeze(2)
+            slope = pull_back(about, loss, batch, latent, create_graph=False) + (penalty @ offset).squeeze(2)
+            candidate = latent - _damped_step(gauss_newton_hessian(loss, about, batch) + penalty, slope, damping)
+            there = _evaluate(field, batch, candidate, reduced, jacobian=left > 0)  # the next step begins with it
+            value = objective(candidate, there.values)
+            accepted = value < best  # false for what is not finite
+            latent, best = _choose(accepted, candidate, latent), _choose(accepted, value, best)
+            damping = damping * torch.where(accepted, EASED, RAISED).view(-1, 1, 1)
+            if left:
+                about = Linearization(*(_choose(accepted, new, old) for new, old in zip(there, about, strict=True)))
     return latent
+
+
+def _evaluate(field: Siren, batch: Batch, latent: Tensor, reduced: bool, *, jacobian: bool = True) -> Linearization:
+    """The field about latents (B, K); without a Jacobian, one of zeros that takes no memory."""
+    with torch.autocast(batch.values.device.type, enabled=reduced):
+        if jacobian:
+            return linearize(field, batch.coords, latent, batch.source)
+        values = field(batch.coords, latent, batch.source).to(latent.dtype)
+    return Linearization(values, values.new_zeros(1, 1, 1, 1))
+
+
+def _damped_step(hessian: Tensor, slope: Tensor, damping: Tensor) -> Tensor:
+    """(H + λ·tr(H)/K·I)⁻¹ slope, (B, K), for H (B, K, K) and λ (B, 1, 1)."""
+    scale = hessian.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1).clamp_min(1e-12)
+    identity = torch.eye(slope.shape[1], dtype=slope.dtype, device=slope.device)
+    step: Tensor = torch.linalg.solve_ex(hessian + damping * scale * identity, slope)[0]
+    return step
+
+
+def _choose(accepted: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """Rows of `new` where a signal's step is accepted (B,), and else of `old`."""
+    return torch.where(accepted.view(-1, *[1] * (new.ndim - 1)), new, old)

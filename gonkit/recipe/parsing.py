@@ -223,10 +223,17 @@ def _check_consistency(recipe: Recipe) -> list[str]:
         problems.append(
             "loss.outer.source: there is no source to predict; it belongs to a task that converts one signal to another"
         )
-    if recipe.latent.inner_step.uses_curvature and not isinstance(objective.inner, PointwiseLoss):
+    if not isinstance(objective.inner, PointwiseLoss):
         name = recipe.loss.inner or task.input_type.default_losses.inner
-        problems.append(
-            f'latent.origin: "{recipe.latent.origin}" needs a pointwise inner loss and {name!r} is none; set '
-            'origin = "gradient"'
-        )
+        if recipe.latent.inner_step.uses_curvature:
+            problems.append(
+                f'latent.origin: "{recipe.latent.origin}" needs a pointwise inner loss and {name!r} is none; set '
+                'origin = "gradient"'
+            )
+        if recipe.latent.refine:
+            problems.append(f"latent.refine: refinement needs a pointwise inner loss and {name!r} is none; set it to 0")
+    if recipe.train.polish and not recipe.latent.refine:
+        problems.append("train.polish: trains on refined latents, and latent.refine is 0; set latent.refine = 2, say")
+    if recipe.train.polish and objective.requires("posterior"):
+        problems.append("train.polish: the latents of a variational model are sampled, not refined; set it to 0")
     return problems

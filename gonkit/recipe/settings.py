@@ -66,7 +66,7 @@ class LatentSettings(Settings):
     """Number of inner steps."""
     refine: NonNegativeInt = 0
     """Levenberg–Marquardt steps that refine a latent after training, wherever signals are encoded; see
-    `gonkit.nn.refine_latent`. Training itself, and its validations, use the inner steps alone."""
+    `gonkit.nn.refine_latent`. Training uses the inner steps alone, unless `train.polish`."""
     threshold: NonNegativeFloat = 0.5
     """τ of the sparse step: latents below this share of their root mean square become zero."""
     dropout: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -115,6 +115,9 @@ class TrainSettings(Settings):
     """Share of the learning rate at which its cosine schedule ends."""
     grad_clip: PositiveFloat | None = 1.0
     """Largest norm of the gradient; None for no limit."""
+    polish: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the steps, at the end, that also train the field to decode latents refined by `latent.refine` steps, as
+    they will be after training. Such steps take two to five times as long. Validations then have `refined_psnr` too."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the outer pass, and of the inner one where signals have points of their own; the shared origin and the weights
     stay float32. "auto": see `gonkit.training.resolve_auto_settings`."""

@@ -161,10 +161,8 @@ class _Run:
 
     def update(self, step: int, inputs: StepInputs) -> tuple[Prediction, dict[str, Tensor]]:
         """One step of the optimizer; returns the prediction, and the objective and its terms as scalars."""
-        prediction, loss, terms = self.train_step.loss(step, inputs)
         self.optimizer.zero_grad()
-        loss.backward()
-        losses = {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
+        prediction, losses = self.train_step.backward(step, inputs)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         self.group.all_reduce_mean([*gradients, *losses.values()])
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.train.grad_clip or math.inf)
@@ -218,7 +216,8 @@ class _Run:
         if self.logger is None:
             return {}
         inputs, target = (part.to(self.device) for part in self.val.pair(self.watched, evaluate=True))
-        metrics = validate(self.gon, self.recipe, inputs, target)
+        refine = self.recipe.latent.refine if self.train_step.polishes(self.step) else 0
+        metrics = validate(self.gon, self.recipe, inputs, target, refine=refine)
         self.logger.log_scalars(self.step, metrics)
         self.logger.update_progress("validation", metrics)
         log_previews(self.gon, self.recipe, self.train, self.val, self.watched, self.step, self.logger)

@@ -25,7 +25,7 @@ class StepSampler:
         batch_size: signals per step, B.
     """
 
-    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2, "noise": 3, "dropout": 4, "losses": 5}
+    STREAMS: ClassVar = {"order": 0, "inner": 1, "outer": 2, "noise": 3, "dropout": 4, "losses": 5, "refined": 6}
 
     seed: int
     num_signals: int

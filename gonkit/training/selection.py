@@ -16,7 +16,9 @@ from gonkit.recipe import SelectionRule
 SELECTED_FILE = "selected.safetensors"
 CRITERIA: Mapping[SelectionRule, Mapping[str, int]] = {  # the first of these metrics that a run has; +1: more is better
     "last": {},
-    "best": {"validation/psnr": 1, "validation/accuracy": 1},
+    "best": dict.fromkeys(
+        (f"validation/{prefix}{name}" for name in ("psnr", "accuracy") for prefix in ("refined_", "")), 1
+    ),
     "most-normal": {"latent/normality": -1},
 }
 

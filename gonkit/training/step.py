@@ -17,6 +17,8 @@ from gonkit.recipe import Recipe
 from gonkit.training.distributed import ProcessGroup
 from gonkit.training.sampler import StepSampler
 
+UNREFINED_SHARE = 0.3  # of the loss at unrefined latents, in a step that trains on refined ones too
+
 
 class StepInputs(NamedTuple):
     """What a step encodes and what it predicts, in network units, and its random tensors."""
@@ -67,26 +69,68 @@ class TrainStep:
         prediction = self.predict(inputs)
         return prediction, *self.objective(prediction, inputs.target, step)
 
-    def predict(self, inputs: StepInputs) -> Prediction:
+    def polishes(self, step: int) -> bool:
+        """Whether a step, from 1, trains on refined latents too."""
+        settings = self.recipe.train
+        return step > round((1 - settings.polish) * settings.steps)
+
+    def backward(self, step: int, inputs: StepInputs) -> tuple[Prediction, dict[str, Tensor]]:
+        """Adds the gradients of a step's loss to those of the weights.
+
+        Returns:
+            The prediction, and scalars without a graph: "loss", each of its terms, and in a polishing step "refined",
+            the loss at refined latents, to which "loss" adds the share of the loss at the inner steps' own latents.
+        """
+        prediction, loss, terms = self.loss(step, inputs)
+        losses = {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
+        if not self.polishes(step):
+            loss.backward()
+            return prediction, losses
+        (UNREFINED_SHARE * loss).backward()  # before the other, so that one graph at a time is held
+        refined = self.refined_loss(step, inputs, prediction.latent.detach())
+        refined.backward()
+        losses["refined"] = refined.detach()
+        losses["loss"] = UNREFINED_SHARE * losses["loss"] + losses["refined"]
+        return prediction, losses
+
+    def refined_loss(self, step: int, inputs: StepInputs, latent: Tensor) -> Tensor:
+        """The loss at latents refined from `latent` (B, K), which are constants: the field learns to decode them."""
+        batch, sampler = inputs.inputs, self.sampler
+        index = sampler.point_indices("refined", step, batch.values.shape[1], self.recipe.train.points)
+        with self._autocast(batch):
+            latent = self.gon.refine_latent(batch.at_points(index), latent, steps=self.recipe.latent.refine)
+        latent.requires_grad_("latent" in self.objective.differentiates)
+        torch.manual_seed(sampler.step_seed(step))
+        return self.objective(self.predict(inputs, latent), inputs.target, step)[0]
+
+    def predict(self, inputs: StepInputs, latent: Tensor | None = None) -> Prediction:
         """Encodes and decodes. An unresolved "auto" means fp32 and no limit of points."""
         settings = self.recipe.train
         max_points = settings.max_points if isinstance(settings.max_points, int) and settings.max_points else None
-        device_type, reduced = inputs.inputs.values.device.type, settings.precision == "bf16"
-        with torch.autocast(device_type, torch.bfloat16, enabled=reduced):
+        with self._autocast(inputs.inputs):
             return self.network(
                 inputs.inputs,
                 inputs.target,
+                latent=latent,
                 noise=inputs.noise,
                 predict_input=self.objective.requires("input"),
                 max_points=max_points,
             )
+
+    def _autocast(self, batch: Batch) -> torch.autocast:
+        reduced = self.recipe.train.precision == "bf16"
+        return torch.autocast(batch.values.device.type, torch.bfloat16, enabled=reduced)
 
     def compile(self, step: int, inputs: StepInputs) -> str:
         """Compiles the network and warms it up, or leaves it eager; returns a message about which."""
         started = time.perf_counter()
         self.network = torch.compile(self.gon.forward, dynamic=False)
         try:
-            torch.autograd.grad(self.loss(step, inputs)[1], list(self.gon.parameters()), allow_unused=True)
+            prediction, loss, _ = self.loss(step, inputs)
+            losses = [loss]
+            if self.recipe.train.polish:
+                losses.append(self.refined_loss(step, inputs, prediction.latent.detach()))
+            torch.autograd.grad(losses, list(self.gon.parameters()), allow_unused=True)
         except Exception as error:  # compilers fail in many ways; each leaves the eager network intact
             self.network = self.gon
             reason = str(error).strip().splitlines() or [type(error).__name__]

@@ -37,15 +37,17 @@ def batch_metrics(gon: GON, recipe: Recipe, prediction: Prediction, target: Batc
 
 
 @torch.no_grad()
-def validate(gon: GON, recipe: Recipe, inputs: Batch, target: Batch) -> dict[str, float]:
-    """Metrics of held-out signals in their own units, and of what the inner step gains."""
+def validate(gon: GON, recipe: Recipe, inputs: Batch, target: Batch, *, refine: int = 0) -> dict[str, float]:
+    """Metrics of held-out signals in their own units, and of what the inner step gains.
+
+    With refinement steps also the metrics at refined latents, as `validation/refined_psnr` and the like.
+    """
     latent = gon.encode(inputs)
     at_origin, at_latent = (gon.inner_loss(z, inputs).mean().item() for z in (torch.zeros_like(latent), latent))
-    values = latent.new_empty(len(latent), 0, gon.field.channels)
-    if recipe.objective.requires("values"):
-        values = gon.decode(latent, target.coords, target.source, network_units=True)
-    logits = None if gon.classifier is None else gon.classifier(latent)
-    metrics = batch_metrics(gon, recipe, Prediction(values, latent, logits), gon.standardize(target))
+    metrics = _latent_metrics(gon, recipe, latent, target)
+    if refine:
+        refined = _latent_metrics(gon, recipe, gon.encode(inputs, refine=refine), target)
+        metrics |= {f"refined_{name}": value for name, value in refined.items()}
     return {f"validation/{name}": value for name, value in metrics.items()} | {
         "validation/loss": at_latent,
         "latent/loss_at_origin": at_origin,
@@ -53,6 +55,15 @@ def validate(gon: GON, recipe: Recipe, inputs: Batch, target: Batch) -> dict[str
         "latent/norm": latent.norm(dim=1).mean().item(),
         "latent/normality": normality(latent),
     }
+
+
+def _latent_metrics(gon: GON, recipe: Recipe, latent: Tensor, target: Batch) -> dict[str, float]:
+    """Metrics of latents (B, K), in the signals' own units."""
+    values = latent.new_empty(len(latent), 0, gon.field.channels)
+    if recipe.objective.requires("values"):
+        values = gon.decode(latent, target.coords, target.source, network_units=True)
+    logits = None if gon.classifier is None else gon.classifier(latent)
+    return batch_metrics(gon, recipe, Prediction(values, latent, logits), gon.standardize(target))
 
 
 @torch.no_grad()

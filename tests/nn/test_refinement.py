@@ -130,5 +130,5 @@ def test_a_network_refines_where_it_is_told_to_in_chunks_of_any_size(monkeypatch
     plain, once, twice = gon.encode(batch, refine=0), gon.encode(batch, refine=1), gon.encode(batch)
     errors = [gon.inner_loss(latent, batch).mean().item() for latent in (plain, once, twice)]
     assert errors[0] > errors[1] > errors[2]
-    monkeypatch.setattr("gonkit.nn.gon.MAX_REFINED_POINTS", 61)
+    monkeypatch.setattr("gonkit.nn.refinement.MAX_REFINED_POINTS", 61)
     assert torch.allclose(gon.encode(batch), twice, rtol=1e-9, atol=1e-12)

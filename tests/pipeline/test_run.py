@@ -81,7 +81,7 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(recipe: Write, trained
     assert not same_weights(trained("plain"), tmp_path / "other", "model.safetensors")
 
 
-@pytest.mark.parametrize("kind", ["plain", "classifier", "conditional", "translation", "variational"])
+@pytest.mark.parametrize("kind", ["plain", "classifier", "conditional", "translation", "variational", "polished"])
 def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(
     recipe: Write, trained: Trained, tmp_path: Path, kind: str
 ) -> None:

@@ -136,6 +136,7 @@ def test_keys_that_do_not_go_together(tmp_path: Path) -> None:
     mean_loss = f'loss.inner="{tmp_path / "mine.py"}:MeanLoss"'
     assert 'set origin = "gradient"' in message_of(RECIPE, mean_loss)
     assert parse_recipe(RECIPE, [mean_loss, "latent.origin=gradient"]).objective
+    assert "latent.refine: refinement needs a pointwise" in message_of(RECIPE, mean_loss, "latent.refine=1")
 
 
 @pytest.mark.parametrize(
@@ -146,10 +147,16 @@ def test_keys_that_do_not_go_together(tmp_path: Path) -> None:
         ("loss.outer.msee=1.0", "loss: no loss is called 'msee'; did you mean 'mse'?"),
         ("loss.outer={ bce = 1.0 }", "loss: inner and outer losses must take the field's values alike"),
         ("loss.anneal.kl=10", "loss: anneal names 'kl', which is no outer term"),
+        ("train.polish=0.2", "train.polish: trains on refined latents, and latent.refine is 0"),
     ],
 )
 def test_losses_that_do_not_fit_are_explained(override: str, needle: str) -> None:
     assert needle in message_of(RECIPE, override)
+
+
+def test_the_latents_of_a_variational_model_are_not_polished() -> None:
+    changes = ["loss.outer={ mse = 1.0, kl = 0.1 }", "latent.refine=1", "train.polish=0.2"]
+    assert "train.polish: the latents of a variational model" in message_of(RECIPE, *changes)
 
 
 def test_a_loss_that_differentiates_the_field_is_not_compiled() -> None:
