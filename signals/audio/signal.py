@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from PIL import Image as pillow
-from pydantic import Field, field_validator
+from pydantic import Field, NonNegativeFloat, field_validator, model_validator
 from torch import Tensor
 
 from gonkit.batch import Batch, Sample
@@ -95,6 +95,8 @@ class Audio(Signal):
     """Sounds of "plucks": None for 1,000 on a grid of pitches and touches; or as many with random ones."""
     pitch: Pitch = "semitones"
     """Pitches of random "plucks": notes of the tempered scale, or "continuous"."""
+    onset: NonNegativeFloat = 0.0
+    """Longest silence before random "plucks", in seconds, at most half a clip; each has its own."""
     windows: bool = False
     """Cut recordings into windows that overlap by half, each with its own latent. Otherwise each recording is one
     signal: its first `length` samples, padded with silence if it is shorter."""
@@ -114,6 +116,14 @@ class Audio(Signal):
         if pattern is not None:
             name_fields(pattern)
         return pattern
+
+    @model_validator(mode="after")
+    def _validate_plucks(self) -> Self:
+        if self.count is None and (self.onset or self.pitch != "semitones"):
+            raise ValueError("onset, pitch: belong to random plucks; say how many, as in count = 8000")
+        if self.onset > (longest := self.length / self.rate / 2):
+            raise ValueError(f"onset: at most half a clip, {longest:g} s, got {self.onset:g} s")
+        return self
 
     @property
     def channels(self) -> int:
@@ -184,9 +194,9 @@ class Audio(Signal):
             index = held_out.get(split, ~(held_out["val"] | held_out["test"])).nonzero()[:, 0]
             classes = tuple(str(number) for number in range(len(NOTES)))
         else:
-            clips, labels = synthesize_plucks(self.rate, self.length, self.count, self.pitch)
+            clips, labels = synthesize_plucks(self.rate, self.length, self.count, self.pitch, self.onset)
             index, classes = split_indices(len(clips), split), MATERIALS
-            names = pluck_names(self.count, self.pitch)
+            names = pluck_names(self.count, self.pitch, self.onset)
         info = DatasetInfo(names, labels, classes).subset(index)
         return InMemoryDataset(Batch(self.grid().coords, clips[index].unsqueeze(-1), label=info.labels), info)
 

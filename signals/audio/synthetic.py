@@ -60,11 +60,13 @@ class Pluck(NamedTuple):
         material: of `MATERIALS`.
         semitone: pitch above 110 Hz, from 0 to 24.
         force: position and force of the touch, from 0 to 1.
+        onset: silence before it, in s.
     """
 
     material: int
     semitone: float
     force: float
+    onset: float = 0.0
 
     @property
     def hertz(self) -> float:
@@ -72,35 +74,44 @@ class Pluck(NamedTuple):
         return float(LOWEST * 2 ** (self.semitone / 12))
 
 
-def plucks(count: int | None = None, pitch: Pitch = "semitones") -> list[Pluck]:
+def plucks(count: int | None = None, pitch: Pitch = "semitones", onset: float = 0.0) -> list[Pluck]:
     """The family: a grid of every pitch of two octaves, by material and touch; or `count` random ones.
 
     Random parameters are uniform functions of a clip's number, so that a larger family begins with a smaller one:
-    touches are continuous, and pitches are semitones or continuous too.
+    touches are continuous, and so are onsets, up to `onset` seconds; pitches are semitones or continuous too.
     """
     if count is None:
         return [Pluck(m, s, (t + 0.5) / TOUCHES) for m, s, t in map(_parameters, range(NUM_PLUCKS))]
-    random = torch.rand(count, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tolist()
-    semitones = (int(SEMITONES * s) if pitch == "semitones" else (SEMITONES - 1) * s for s, _ in random)
-    return [Pluck(number % len(MATERIALS), s, random[number][1]) for number, s in enumerate(semitones)]
+    (heights, forces), onsets = _uniform(count, 2, seed=0), _uniform(count, 1, seed=1)[0]
+    semitones = [int(SEMITONES * s) if pitch == "semitones" else (SEMITONES - 1) * s for s in heights]
+    materials = (number % len(MATERIALS) for number in range(count))
+    return [Pluck(m, s, f, onset * o) for m, s, f, o in zip(materials, semitones, forces, onsets, strict=True)]
+
+
+def _uniform(count: int, columns: int, seed: int) -> list[list[float]]:
+    """Columns of `count` numbers from 0 to 1, of which a longer one begins with a shorter one."""
+    generator = torch.Generator().manual_seed(seed)
+    numbers: list[list[float]] = torch.rand(count, columns, generator=generator, dtype=torch.float64).T.tolist()
+    return numbers
 
 
 @lru_cache(maxsize=1)
 def synthesize_plucks(
-    rate: int, length: int, count: int | None = None, pitch: Pitch = "semitones"
+    rate: int, length: int, count: int | None = None, pitch: Pitch = "semitones", onset: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """Sums of decaying partials with zero phase.
+    """Sums of decaying partials with zero phase, silent before their onset.
 
     Args:
         rate: sampling rate, in Hz; partials above 0.45 of it are left out.
         length: of each clip, in samples.
         count: see `plucks`.
         pitch: see `plucks`.
+        onset: see `plucks`.
 
     Returns:
         Clips (N, length) with a peak of 0.8, and their materials (N,).
     """
-    family = plucks(count, pitch)
+    family = plucks(count, pitch, onset)
     labels = torch.tensor([pluck.material for pluck in family])
     clips = torch.empty(len(family), length)
     for material, resonator in enumerate(RESONATORS):
@@ -111,8 +122,9 @@ def synthesize_plucks(
 
 def _synthesize(resonator: Resonator, plucks: list[Pluck], rate: int, length: int) -> Tensor:
     """(N, length) samples of clips of one material."""
-    seconds = torch.arange(length, dtype=torch.float64) / rate
-    hertz, force = torch.tensor([(p.hertz, p.force) for p in plucks], dtype=torch.float64).T.unsqueeze(2)  # (N, 1) each
+    parameters = torch.tensor([(p.hertz, p.force, p.onset) for p in plucks], dtype=torch.float64)
+    hertz, force, onset = parameters.T.unsqueeze(2)  # (N, 1) each
+    seconds = (torch.arange(length, dtype=torch.float64) / rate - onset).clamp_min(0).unsqueeze(1)  # (N, 1, length)
     ratio = torch.tensor(resonator.ratios, dtype=torch.float64)
     frequency = hertz * ratio  # (N, partials)
     amplitude = ratio ** (-resonator.rolloff * (1.4 - 0.8 * force))
@@ -149,7 +161,7 @@ def pluck_name(number: int) -> str:
     return f"{MATERIALS[material]}, {LOWEST * 2 ** (semitone / 12):.0f} Hz, touch {touch + 1}"
 
 
-def pluck_names(count: int | None = None, pitch: Pitch = "semitones") -> list[str]:
+def pluck_names(count: int | None = None, pitch: Pitch = "semitones", onset: float = 0.0) -> list[str]:
     """Names of the clips of `synthesize_plucks`.
 
     Example:
@@ -160,7 +172,8 @@ def pluck_names(count: int | None = None, pitch: Pitch = "semitones") -> list[st
         return [pluck_name(number) for number in range(NUM_PLUCKS)]
     return [
         f"{MATERIALS[pluck.material]} {number + 1}, {pluck.hertz:.0f} Hz, touch {pluck.force:.2f}"
-        for number, pluck in enumerate(plucks(count, pitch))
+        + (f", after {1000 * pluck.onset:.0f} ms" if onset else "")
+        for number, pluck in enumerate(plucks(count, pitch, onset))
     ]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from pydantic import ValidationError
 
 from signals.audio import Audio
-from signals.audio.synthetic import synthesize_plucks
+from signals.audio.synthetic import pluck_names, plucks, synthesize_plucks
 from tests.signals.audio.conftest import RATE
 from tests.signals.conftest import all_names, all_signals
 
@@ -69,3 +72,29 @@ def test_random_pitches_are_semitones_or_continuous() -> None:
         off = (semitones - semitones.round()).abs() > 0.09  # names hold whole Hz, at 110 Hz a twelfth of a semitone
         assert (off.sum() == 0) == is_tempered
         assert 0 <= semitones.min() < semitones.max() <= 24.1
+
+
+def test_plucks_begin_at_their_onset_and_are_silent_before() -> None:
+    together, apart = (synthesize_plucks.__wrapped__(RATE, 1000, 20, onset=onset)[0] for onset in (0.0, 0.05))
+    starts = [round(RATE * pluck.onset) for pluck in plucks(20, onset=0.05)]
+    assert len(set(starts)) > 15
+    assert 0 < max(starts) <= 0.05 * RATE
+    for clip, original, start in zip(apart, together, starts, strict=True):
+        assert not clip[: max(start - 1, 0)].any()
+        later = original[: 1000 - start]  # the same sound, up to a part of a sample
+        assert torch.corrcoef(torch.stack([clip[start:], later]))[0, 1] > 0.8
+    names = pluck_names(20, onset=0.05)
+    assert names[3].endswith(f"after {1000 * plucks(20, onset=0.05)[3].onset:.0f} ms")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"onset": 0.01}, "say how many"),
+        ({"pitch": "continuous"}, "say how many"),
+        ({"onset": 1, "count": 20}, "half a clip"),
+    ],
+)
+def test_settings_of_random_plucks_are_checked(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Audio(length=4000, **settings)
