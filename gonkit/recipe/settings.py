@@ -113,6 +113,8 @@ class TrainSettings(Settings):
     """Steps over which the learning rate rises."""
     lr_floor: NonNegativeFloat = 0.02
     """Share of the learning rate at which its cosine schedule ends."""
+    weight_decay: NonNegativeFloat = 0.0
+    """Share of each weight that is taken off in an update, times the learning rate; against overfitting."""
     grad_clip: PositiveFloat | None = 1.0
     """Largest norm of the gradient; None for no limit."""
     polish: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -15,15 +15,16 @@ from gonkit.recipe import TrainSettings
 
 
 class NetworkOptimizer:
-    """Adam for all weights; or Muon for the matrices between sine layers, and Adam for the others.
+    """Adam for all weights; or Muon for the matrices between sine layers, and Adam for the others; with decoupled
+    weight decay.
 
     The learning rate rises linearly and falls by half a cosine to `lr_floor`: a function of the step alone, so that it
     need not be saved. Muon: Jordan et al., Muon: An Optimizer for Hidden Layers in Neural Networks (2024), as
-    `torch.optim.Muon`, without weight decay.
+    `torch.optim.Muon`. Decay: Loshchilov & Hutter, Decoupled Weight Decay Regularization, arXiv 1711.05101.
 
     Args:
         gon: whose weights are trained.
-        settings: optimizer, learning rate and schedule.
+        settings: optimizer, learning rate, schedule and weight decay.
     """
 
     def __init__(self, gon: GON, settings: TrainSettings) -> None:
@@ -31,9 +32,10 @@ class NetworkOptimizer:
         matrices = _hidden_matrices(gon) if settings.optimizer == "muon" else []
         known = {id(matrix) for matrix in matrices}
         others = [weight for weight in gon.parameters() if id(weight) not in known]
-        self.parts: list[torch.optim.Optimizer] = [torch.optim.Adam(others, lr=settings.learning_rate, fused=True)]
+        rate, decay = settings.learning_rate, settings.weight_decay
+        self.parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=rate, weight_decay=decay, fused=True)]
         if matrices:
-            self.parts.append(torch.optim.Muon(matrices, lr=settings.learning_rate, weight_decay=0.0))
+            self.parts.append(torch.optim.Muon(matrices, lr=rate, weight_decay=decay))
         self.schedules: list[LambdaLR] = []
         self.start(0)
 

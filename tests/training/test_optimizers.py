@@ -34,7 +34,17 @@ def test_muon_takes_the_matrices_between_sine_layers_and_adam_the_rest() -> None
     assert [id(weight) for weight in taken] == [id(layer.weight) for layer in gon.field.hidden]
     others = [weight for group in adam.param_groups for weight in group["params"]]
     assert len(taken) + len(others) == len(list(gon.parameters()))
-    assert muon.param_groups[0]["weight_decay"] == 0
+
+
+@pytest.mark.parametrize("name", ["adam", "muon"])
+def test_weight_decay_takes_a_share_of_every_weight(name: str) -> None:
+    recipe, gon = small(f"train.optimizer={name}", "train.weight_decay=2.0", "train.warmup=0")
+    before = [weight.detach().clone() for weight in gon.parameters()]
+    for weight in gon.parameters():
+        weight.grad = torch.zeros_like(weight)
+    NetworkOptimizer(gon, recipe.train).step()
+    for old, new in zip(before, gon.parameters(), strict=True):
+        torch.testing.assert_close(new.detach(), old * (1 - 2.0 * recipe.train.learning_rate))
 
 
 @pytest.mark.parametrize("name", ["adam", "muon"])
