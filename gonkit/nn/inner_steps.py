@@ -74,7 +74,7 @@ class DampedStep(InnerStep):
 
     @property
     def best_curvature(self) -> float:
-        return 10 / self.variance  # the damping then takes a tenth of a latent away
+        return max(0.1, 10 / self.variance)  # latents near 1, of which damping takes a share 1/(1 + Hη)
 
     def __call__(self, latent: Tensor, gradient: Tensor, hessian: Callable[[], Tensor]) -> Tensor:
         return latent - _solve_damped(hessian(), gradient + latent / self.variance, 1 / self.variance)

@@ -91,6 +91,8 @@ def fit(
             inputs = run.train_step.prepare(step, *(part.to(run.device) for part in pair))
             if step == done + 1 and settings.compile is True:
                 run.compile(step, inputs)
+            if run.train_step.polishes(step) and not run.train_step.polishes(step - 1):
+                run.calibrate()  # so that few points are not overfitted
             prediction, terms = run.update(step, inputs)
 
             # Look at the run now and then: every look waits for the device
@@ -158,6 +160,11 @@ class _Run:
             message = self.train_step.compile(step, inputs)
         if self.logger is not None:
             self.logger.write_line(message)
+
+    def calibrate(self) -> None:
+        """Measures how latents are distributed, for their refinement; the same in every process."""
+        index = evenly_spaced(MAX_CALIBRATION_SIGNALS, len(self.train))
+        self.gon.calibrate(self.train.evaluation_input(index).to(self.device))
 
     def update(self, step: int, inputs: StepInputs) -> tuple[Prediction, dict[str, Tensor]]:
         """One step of the optimizer; returns the prediction, and the objective and its terms as scalars."""
@@ -244,8 +251,7 @@ class _Run:
         seconds = time.perf_counter() - self.started if self.step > self.first_step else self.seconds
         if self.group.is_main:
             self.selection.restore(self.gon)
-            index = evenly_spaced(MAX_CALIBRATION_SIGNALS, len(self.train))
-            self.gon.calibrate(self.train.evaluation_input(index).to(self.device))
+            self.calibrate()
         self.gon.refine = self.recipe.latent.refine
         return FitResult(self.gon.eval(), self.step, seconds)
 
