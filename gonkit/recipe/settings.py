@@ -46,7 +46,8 @@ class FieldSettings(Settings):
     """Sine layers that the latent enters: the first, as in the paper, or all."""
     series: NonNegativeInt = 0
     """Functions of a Fourier series beside the sine layers, whose coefficients depend on the latent; 0 for none. It
-    starts at the principal components of the training signals; see `gonkit.nn.FourierSeries`."""
+    starts at the principal components of the training signals; see `gonkit.nn.FourierSeries`. As many as a signal has
+    points, and half as many again on a plane, hold everything."""
     series_width: NonNegativeInt = 512
     """Units of the two layers between latent and coefficients; 0 for coefficients that are affine in the latent."""
     standardize: bool = True
