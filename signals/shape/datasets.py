@@ -74,8 +74,7 @@ class ShapeDataset(SignalDataset):
         return Pair(batch, batch)
 
     def evaluation_input(self, index: Tensor) -> Batch:
-        batch = self.batch(index)
-        return batch.at_points(torch.arange(min(NUM_ENCODE_POINTS, batch.values.shape[1])))
+        return _first_points(self.batch(index))
 
     def references(self, index: Tensor) -> list[Surface]:
         return [surface_from_mesh(mesh) for mesh in self._meshes(index)]
@@ -156,10 +155,7 @@ class SolidDataset(InMemoryDataset):
         return Pair(batch if self.shared is None else self.shared[index], batch)
 
     def evaluation_input(self, index: Tensor) -> Batch:
-        if self.shared is not None:
-            return self.shared[index]
-        batch = self.batch(index)
-        return batch.at_points(torch.arange(min(NUM_ENCODE_POINTS, batch.values.shape[1])))
+        return _first_points(self.batch(index)) if self.shared is None else self.shared[index]
 
     def references(self, index: Tensor) -> list[Surface]:
         return [surface_from_mesh(self.solids[number].mesh()) for number in index.tolist()]
@@ -173,6 +169,11 @@ class SolidDataset(InMemoryDataset):
         inside = numpy.stack([self.solids[number].contains(points) for number in index.tolist()])
         label = None if self.info.labels is None else self.info.labels[index]
         return Batch(coords, torch.from_numpy(inside).unsqueeze(-1).float(), label=label)
+
+
+def _first_points(batch: Batch) -> Batch:
+    """At most 4,096 of each shape's own points, a random sample because points are shuffled."""
+    return batch.at_points(torch.arange(min(NUM_ENCODE_POINTS, batch.values.shape[1])))
 
 
 @cache

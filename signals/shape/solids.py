@@ -1,4 +1,4 @@
-"""Solids made of boxes and revolved profiles, with exact inside tests and exact meshes."""
+"""Constructive solid geometry of boxes and solids of revolution: exact inside tests and exact meshes."""
 
 from __future__ import annotations
 
