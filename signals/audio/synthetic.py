@@ -112,15 +112,23 @@ def synthesize_plucks(
         Clips (N, length) with a peak of 0.8, and their materials (N,).
     """
     family = plucks(count, pitch, onset)
-    labels = torch.tensor([pluck.material for pluck in family])
-    clips = torch.empty(len(family), length)
-    for material, resonator in enumerate(RESONATORS):
-        for rows in (labels == material).nonzero()[:, 0].split(4):
-            clips[rows] = _synthesize(resonator, [family[row] for row in rows], rate, length)
-    return clips, labels
+    return _synthesize(family, rate, length), _materials(family)
 
 
-def _synthesize(resonator: Resonator, plucks: list[Pluck], rate: int, length: int) -> Tensor:
+def _materials(family: list[Pluck]) -> Tensor:
+    return torch.tensor([pluck.material for pluck in family])
+
+
+def _synthesize(family: list[Pluck], rate: int, length: int) -> Tensor:
+    """(N, length) samples of clips, a few of one material at a time."""
+    clips, materials = torch.empty(len(family), length), _materials(family)
+    for material in materials.unique().tolist():
+        for rows in (materials == material).nonzero()[:, 0].split(4):
+            clips[rows] = _synthesize_group(RESONATORS[material], [family[row] for row in rows], rate, length)
+    return clips
+
+
+def _synthesize_group(resonator: Resonator, plucks: list[Pluck], rate: int, length: int) -> Tensor:
     """(N, length) samples of clips of one material."""
     parameters = torch.tensor([(p.hertz, p.force, p.onset) for p in plucks], dtype=torch.float64)
     hertz, force, onset = parameters.T.unsqueeze(2)  # (N, 1) each
@@ -144,10 +152,13 @@ def synthesize_notes(rate: int, length: int) -> tuple[Tensor, Tensor, list[str]]
     Returns:
         Clips (80, length) in the order note · 8 + touch, the number of each one's note (80,), and names.
     """
-    clips, _ = synthesize_plucks(rate, length)
     numbers = [(NOTE_MATERIAL * SEMITONES + note) * TOUCHES + touch for note in NOTES for touch in range(TOUCHES)]
-    labels = torch.arange(len(NOTES)).repeat_interleave(TOUCHES)
-    return clips[numbers], labels, [pluck_name(number) for number in numbers]
+    family, labels = plucks(), torch.arange(len(NOTES)).repeat_interleave(TOUCHES)
+    return (
+        _synthesize([family[number] for number in numbers], rate, length),
+        labels,
+        [pluck_name(number) for number in numbers],
+    )
 
 
 def pluck_name(number: int) -> str:
