@@ -20,7 +20,7 @@ from gonkit.run import main
 torch.set_num_threads(1)  # the networks of tests are too small to share out
 
 ROOT = Path(__file__).parent.parent
-CALIBRATED = {"latent_mean", "latent_precision", "residual_variance"}  # measured after training, like a prior
+CALIBRATED = {"latent_mean", "latent_precision", "residual_variance"}  # measured after training too, like a prior
 RECIPE = """
 name = "small"
 [signal]

@@ -51,7 +51,7 @@ def density_path(a: Tensor, b: Tensor, steps: int, prior: Prior) -> Tensor:
     _require_likely(ends.flatten(0, -2), samples, prior)
     white = whitening.whiten(ends.flatten(0, -2)).view(-1, 2, ends.shape[-1])
     path = _minimize(_paths_through_samples(white, whitening.whiten(samples)), prior, mean, factor)
-    latent = mean + _evenly_spaced(path, steps) @ factor.T
+    latent = mean + _at_equal_distances(path, steps) @ factor.T
     latent = latent.view(*ends.shape[:-2], *latent.shape[1:])
     latent[..., -1, :], latent[..., 0, :] = ends[..., 1, :], ends[..., 0, :]
     return latent.to(a)
@@ -102,11 +102,11 @@ def _paths_through_samples(ends: Tensor, samples: Tensor) -> Tensor:
             index.append(int(previous[index[-1]]))
         if index[-1] != source:
             index = [target, source]
-        paths.append(_evenly_spaced(nodes[index[::-1]].unsqueeze(0), NUM_POINTS))
+        paths.append(_at_equal_distances(nodes[index[::-1]].unsqueeze(0), NUM_POINTS))
     return torch.cat(paths)
 
 
-def _evenly_spaced(path: Tensor, steps: int) -> Tensor:
+def _at_equal_distances(path: Tensor, steps: int) -> Tensor:
     """(N, steps, K): points at equal distances along polygons (N, T, K), ends included."""
     lengths = path.diff(dim=1).norm(dim=2).cumsum(1)
     lengths = torch.cat((torch.zeros_like(lengths[:, :1]), lengths), 1)  # (N, T)

@@ -58,7 +58,7 @@ def test_a_polishing_step_adds_the_gradient_at_refined_latents(recipe: Write, ki
         torch.testing.assert_close(total, expected if second is None else expected + second)
     assert losses["loss"].item() == pytest.approx((UNREFINED_SHARE * loss + refined).item())
     assert losses["refined"].item() == pytest.approx(refined.item())
-    assert not gon.latent_precision.any()  # nothing is known of latents before training has ended
+    assert not gon.latent_precision.any()  # the loop measures latents when polish begins, not the step
 
 
 def test_shards_of_a_polishing_step_have_its_mean_gradient(recipe: Write) -> None:
