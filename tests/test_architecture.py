@@ -17,7 +17,7 @@ LAYERS = (  # from the top; a package imports only from lines below its own, pac
     ("data", "nn"),
     ("losses",),
     ("metrics", "priors"),
-    ("batch", "devices", "files", "imports", "plotting"),
+    ("batch", "devices", "differentiation", "files", "imports", "plotting"),
     ("errors", "_version"),
 )
 RANK = {name: -level for level, names in enumerate(LAYERS) for name in names}

@@ -150,7 +150,7 @@ def bench_data(recipe: Recipe, rounds: int, device: torch.device) -> Timings:
     train, settings = recipe.signal.dataset("train"), recipe.train
     if recipe.objective.requires("label"):
         validate_labels({"training": train})
-    sampler = StepSampler(settings.seed, len(train), settings.batch)
+    sampler = StepSampler(settings.seed, len(train), settings.batch, device)
     steps = STEPS_PER_ROUND * rounds
     batches = iterate_batches(train, sampler, ProcessGroup(), 1, steps + 1, settings.workers)
     next(batches)  # starts the workers

@@ -5,11 +5,14 @@ from __future__ import annotations
 __all__ = ["Loss"]
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from gonkit.batch import Batch, Prediction
+from gonkit.differentiation import gradient
 
 
 class Loss(ABC):
@@ -34,3 +37,11 @@ class Loss(ABC):
     @abstractmethod
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
         """(B,)."""
+
+    def residual(self, prediction: Prediction, batch: Batch) -> Tensor:
+        """∂L/∂values (B, P, C) of every signal; differentiable while gradients are enabled."""
+
+        def summed(values: Tensor) -> Tensor:
+            return self(replace(prediction, values=values), batch).sum()
+
+        return gradient(summed, prediction.values, create_graph=torch.is_grad_enabled())

@@ -7,7 +7,6 @@ __all__ = ["LOSSES", "Objective", "get_loss"]
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from gonkit.batch import Batch, Prediction
@@ -144,9 +143,10 @@ class Objective:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Batch means, all scalars: the weighted sum at a training step (None: the last), and each term unweighted."""
         terms = {name: loss(prediction, batch).mean() for name, (_, loss) in self.outer.items()}
-        weights = {name: weight * self._annealed_weight(name, step) for name, (weight, _) in self.outer.items()}
-        total = torch.stack([weights[name] * terms[name] for name in terms]).sum()
-        return total, terms
+        weighted = [
+            weight * self._annealed_weight(name, step) * terms[name] for name, (weight, _) in self.outer.items()
+        ]
+        return sum(weighted[1:], weighted[0]), terms
 
     def _annealed_weight(self, name: str, step: int | None) -> float:
         return 1.0 if step is None or name not in self.anneal else min(1.0, step / self.anneal[name])

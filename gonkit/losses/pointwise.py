@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gonkit.batch import Batch, Prediction
+from gonkit.differentiation import gradient
 from gonkit.losses.base import Loss
 
 
@@ -30,11 +31,24 @@ class PointwiseLoss(Loss):
     def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
         """∂²elementwise/∂prediction² ≥ 0, broadcastable to (B, P, C); of B = 1 where it does not depend on target."""
 
+    def derivative(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """∂elementwise/∂prediction, (B, P, C); a subclass that knows its formula saves a graph."""
+
+        def summed(prediction: Tensor) -> Tensor:
+            return self.elementwise(prediction, target).sum()
+
+        return gradient(summed, prediction, create_graph=torch.is_grad_enabled())
+
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
-        target = batch.values
-        if batch.mask is not None:  # an unobserved point may hold anything, NaN too
-            target = target.where(batch.mask.unsqueeze(-1), 0.0)
-        return (self.elementwise(prediction.values, target) * batch.point_weights).sum((1, 2))
+        return (self.elementwise(prediction.values, _observed_values(batch)) * batch.point_weights).sum((1, 2))
+
+    def residual(self, prediction: Prediction, batch: Batch) -> Tensor:
+        return self.derivative(prediction.values, _observed_values(batch)) * batch.point_weights
+
+
+def _observed_values(batch: Batch) -> Tensor:
+    """(B, P, C) with 0 where nothing was observed: an unobserved point may hold anything, NaN too."""
+    return batch.values if batch.mask is None else batch.values.where(batch.mask.unsqueeze(-1), 0.0)
 
 
 class MSELoss(PointwiseLoss):
@@ -42,6 +56,9 @@ class MSELoss(PointwiseLoss):
 
     def elementwise(self, prediction: Tensor, target: Tensor) -> Tensor:
         return (prediction - target).square()
+
+    def derivative(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return 2 * (prediction - target)
 
     def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
         return prediction.new_full((1, 1, 1), 2.0)
@@ -52,6 +69,9 @@ class L1Loss(PointwiseLoss):
 
     def elementwise(self, prediction: Tensor, target: Tensor) -> Tensor:
         return (prediction - target).abs()
+
+    def derivative(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return (prediction - target).sign()
 
     def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
         return prediction.new_zeros((1, 1, 1))
@@ -71,6 +91,9 @@ class HuberLoss(PointwiseLoss):
         prediction, target = torch.broadcast_tensors(prediction, target)
         return functional.huber_loss(prediction, target, reduction="none", delta=self.delta)
 
+    def derivative(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return (prediction - target).clamp(-self.delta, self.delta)
+
     def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
         return ((prediction - target).abs() < self.delta).to(prediction.dtype)
 
@@ -82,6 +105,9 @@ class BCEWithLogitsLoss(PointwiseLoss):
 
     def elementwise(self, prediction: Tensor, target: Tensor) -> Tensor:
         return functional.softplus(prediction) - target * prediction
+
+    def derivative(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return torch.sigmoid(prediction) - target
 
     def curvature(self, prediction: Tensor, target: Tensor) -> Tensor:
         probability = torch.sigmoid(prediction)

@@ -127,8 +127,8 @@ def _solve_damped(hessian: Tensor, gradient: Tensor, damping: float) -> Tensor:
     """(H + damping·I)⁻¹ gradient, for H (b, K, K) and gradient (B, K); one factorization where b = 1."""
     damped = hessian + damping * torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
     solved: Tensor = (
-        torch.linalg.solve(damped[0], gradient, left=False)  # H is symmetric
+        torch.linalg.solve_ex(damped[0], gradient, left=False)[0]  # H is symmetric
         if len(damped) == 1
-        else torch.linalg.solve(damped, gradient)
+        else torch.linalg.solve_ex(damped, gradient)[0]
     )
     return solved

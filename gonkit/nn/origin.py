@@ -20,12 +20,13 @@ __all__ = ["Linearization", "infer_latent", "linearize"]
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gonkit.batch import Batch, Prediction
+from gonkit.differentiation import gradient
 from gonkit.losses import Loss, PointwiseLoss
 from gonkit.nn.inner_steps import InnerStep
 from gonkit.nn.siren import Siren
@@ -74,82 +75,32 @@ def infer_latent(
     differentiable, device = torch.is_grad_enabled(), batch.values.device.type
     reduced = torch.is_autocast_enabled(device)
     latent = batch.values.new_zeros(len(batch), field.latent_dim)
-    with torch.enable_grad(), torch.autocast(device, enabled=False):
+    with torch.autocast(device, enabled=False):
         for index in range(steps):
             latent = latent if differentiable and index else latent.detach()
             shared = index == 0 and batch.shares_coords and batch.source is None
             about: Linearization | None = None
             if shared or inner_step.uses_curvature:
-                with torch.set_grad_enabled(differentiable), torch.autocast(device, enabled=reduced and not shared):
+                with torch.autocast(device, enabled=reduced and not shared):
                     if shared:
                         about = origin or linearize(field, batch.coords)
                     else:
                         about = linearize(field, batch.coords, latent, batch.source)
-                gradient = pull_back(about, loss, batch, latent, create_graph=differentiable)
+                slope = pull_back(about, loss, batch, latent)
             else:
                 with torch.autocast(device, enabled=reduced):
-                    gradient = (gradient_at or partial(_gradient_at, field, loss, batch, differentiable))(latent)
-            latent = inner_step(latent, gradient, partial(gauss_newton_hessian, loss, about, batch))
+                    slope = (gradient_at or partial(_gradient_at, field, loss, batch, differentiable))(latent)
+            latent = inner_step(latent, slope, partial(gauss_newton_hessian, loss, about, batch))
     return latent if differentiable else latent.detach()
 
 
 def linearize(
     field: Siren, coords: Tensor, latent: Tensor | None = None, source: Tensor | None = None
 ) -> Linearization:
-    """The field and its Jacobian in the latent, about `latent` (b, K), or about the shared z₀ = 0.
-
-    Every point becomes a signal of its own for the sine layers, so that one backward pass per channel gives all rows of
-    J. Keeps the graph while gradients are enabled.
-    """
-    differentiable = torch.is_grad_enabled()
+    """The field and its Jacobian about latents (b, K), or about the shared z₀ = 0."""
     if latent is None:
         latent = coords.new_zeros(1, field.latent_dim)
-    count, points = len(latent), coords.shape[-2]
-    flat_coords = coords.expand(count, -1, -1).flatten(0, 1).unsqueeze(1)  # (b·P, 1, D)
-    flat_source = None if source is None else source.flatten(0, 1).unsqueeze(1)  # (b·P, 1, S)
-    repeated = latent.unsqueeze(1).expand(-1, points, -1).flatten(0, 1)  # (b·P, K)
-
-    def values_at(latent: Tensor) -> Tensor:
-        return field.sine_layers(flat_coords, latent, flat_source).squeeze(1).to(latent.dtype)  # (b·P, C)
-
-    values, vjp = value_and_vjp(values_at, repeated, differentiable)
-    rows = [vjp(channel) for channel in torch.eye(field.channels, device=values.device).to(values)]
-    about = Linearization(*(t.unflatten(0, (count, points)) for t in (values, torch.stack(rows, 1))))
-    if field.series is not None:
-        series = field.series(coords, latent), field.series.jacobian(coords, latent)
-        about = Linearization(*(own + part.to(own.dtype) for own, part in zip(about, series, strict=True)))
-    return about if differentiable else Linearization(*(t.detach() for t in about))
-
-
-def summed_loss(loss: Loss, batch: Batch, latent: Tensor, values: Tensor) -> Tensor:
-    """The inner loss, summed over signals, of values (B, P, C) in network units."""
-    return loss(Prediction(values, latent), batch).sum()
-
-
-def gradient(function: Callable[[Tensor], Tensor], at: Tensor, create_graph: bool) -> Tensor:
-    """Gradient of a scalar function."""
-    value, vjp = value_and_vjp(function, at, create_graph)
-    return vjp(torch.ones_like(value))
-
-
-def value_and_vjp(
-    function: Callable[[Tensor], Tensor], at: Tensor, create_graph: bool
-) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """A function's value and its vector–Jacobian product v ↦ vᵀ∂f/∂x, with v broadcast over rows."""
-    if torch.compiler.is_compiling():  # the compiler traces torch.func, and not torch.autograd.grad
-        traced = cast(tuple[Tensor, Callable[[Tensor], tuple[Tensor]]], torch.func.vjp(function, at))
-        return traced[0], lambda direction: traced[1](direction.expand_as(traced[0]))[0]
-    with torch.enable_grad():
-        at = at if at.requires_grad else at.detach().requires_grad_()
-        value = function(at)
-
-    def vjp(direction: Tensor) -> Tensor:
-        (product,) = torch.autograd.grad(
-            value, at, direction.expand_as(value), create_graph=create_graph, retain_graph=True
-        )
-        return product
-
-    return value, vjp
+    return Linearization(*field.value_and_jacobian(coords, latent, source))
 
 
 def _gradient_at(field: Siren, loss: Loss, batch: Batch, create_graph: bool, latent: Tensor) -> Tensor:
@@ -160,17 +111,18 @@ def _gradient_at(field: Siren, loss: Loss, batch: Batch, create_graph: bool, lat
     def loss_at(latent: Tensor) -> Tensor:
         with torch.autocast(device, enabled=reduced):
             values = field(batch.coords, latent, batch.source)
-        return summed_loss(loss, batch, latent, values.to(latent.dtype))
+        return loss(Prediction(values.to(latent.dtype), latent), batch).sum()
 
     with torch.autocast(device, enabled=False):
         return gradient(loss_at, latent, create_graph)
 
 
-def pull_back(about: Linearization, loss: Loss, batch: Batch, latent: Tensor, *, create_graph: bool) -> Tensor:
+def pull_back(about: Linearization, loss: Loss, batch: Batch, latent: Tensor) -> Tensor:
     """∇L (B, K) = Σ_pc r_bpc J_pck, from the residual r = ∂L/∂F of every signal."""
     values = about.values.expand(len(batch), -1, -1)
-    residual = gradient(partial(summed_loss, loss, batch, latent), values, create_graph)  # (B, P, C)
-    return torch.einsum("bpc,bpck->bk", residual, about.jacobian)
+    residual = loss.residual(Prediction(values, latent), batch).flatten(1)  # (B, P·C)
+    rows = about.jacobian.flatten(1, 2)  # (b, P·C, K)
+    return residual @ rows[0] if len(rows) == 1 else (residual.unsqueeze(1) @ rows).squeeze(1)
 
 
 def gauss_newton_hessian(loss: Loss, about: Linearization | None, batch: Batch) -> Tensor:
@@ -179,5 +131,6 @@ def gauss_newton_hessian(loss: Loss, about: Linearization | None, batch: Batch) 
         raise ValueError(f"the damped step needs a pointwise inner loss, not {type(loss).__name__}")
     assert about is not None  # steps that use curvature are always given the Jacobian
     weight = loss.curvature(about.values, batch.values) * batch.point_weights  # broadcastable to (B, P, C)
+    rows = about.jacobian.flatten(1, 2)  # (b, P·C, K)
     weighted = (about.jacobian * weight.unsqueeze(-1)).flatten(1, 2)
-    return weighted.mT @ about.jacobian.flatten(1, 2)
+    return weighted.mT @ rows

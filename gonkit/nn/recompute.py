@@ -17,17 +17,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from gonkit.batch import Batch
+from gonkit.batch import Batch, Prediction
+from gonkit.differentiation import value_and_vjp
 from gonkit.losses import Loss
 from gonkit.nn.inner_steps import InnerStep
-from gonkit.nn.origin import (
-    Linearization,
-    gradient,
-    infer_latent,
-    linearize,
-    summed_loss,
-    value_and_vjp,
-)
+from gonkit.nn.origin import Linearization, infer_latent, linearize
 from gonkit.nn.siren import Siren
 
 
@@ -92,7 +86,7 @@ def _point_chunks(batch: Batch, max_points: int) -> tuple[Tensor, ...]:
 def _chunked_gradient(field: Siren, loss: Loss, batch: Batch, max_points: int, latent: Tensor) -> Tensor:
     """∇L (B, K) at a latent: ∂L/∂F of all points, pulled back through the field chunk by chunk."""
     values = decode_checkpointed(field, batch, latent, max_points).to(latent.dtype)
-    residual = gradient(partial(summed_loss, loss, batch, latent), values, torch.is_grad_enabled())
+    residual = loss.residual(Prediction(values, latent), batch)
     gradients = []
     for signals in _signal_chunks(batch, max_points):
         total, inputs = torch.zeros_like(latent[signals]), (residual[signals], latent[signals])

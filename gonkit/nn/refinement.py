@@ -90,7 +90,7 @@ def _refine(
         best = objective(latent, about.values)
         for left in reversed(range(steps)):
             offset = (latent - distribution.mean).unsqueeze(2)
-            slope = pull_back(about, loss, batch, latent, create_graph=False) + (penalty @ offset).squeeze(2)
+            slope = pull_back(about, loss, batch, latent) + (penalty @ offset).squeeze(2)
             candidate = latent - _damped_step(gauss_newton_hessian(loss, about, batch) + penalty, slope, damping)
             there = _evaluate(field, batch, candidate, reduced, jacobian=left > 0)  # the next step begins with it
             value = objective(candidate, there.values)

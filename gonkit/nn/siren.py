@@ -9,10 +9,11 @@ __all__ = ["Siren"]
 
 import math
 from itertools import zip_longest
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gonkit.nn.series import FourierSeries
 
@@ -88,6 +89,11 @@ class Siren(nn.Module):
         own = [weight for name, weight in self.hidden.named_parameters() if name.endswith("weight")]
         return own if self.series is None else [*own, *self.series.hidden_matrices]
 
+    @property
+    def _later_layers(self) -> list[tuple[nn.Linear, nn.Linear | None]]:
+        """What feeds each sine after the first: W_l with b_l, and V_l where the latent enters every layer."""
+        return cast(list[tuple[nn.Linear, nn.Linear | None]], list(zip_longest(self.hidden, self.shifts)))
+
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draws the weights so that every sine's argument starts with a standard deviation near 1."""
@@ -114,19 +120,65 @@ class Siren(nn.Module):
         values = self.sine_layers(coords, latent, source)
         return values if self.series is None else values + self.series(coords, latent)
 
-    def sine_layers(self, coords: Tensor, latent: Tensor, source: Tensor | None = None) -> Tensor:
-        """The same without the Fourier series."""
+    def sine_layers(
+        self, coords: Tensor, latent: Tensor, source: Tensor | None = None, slopes: list[Tensor] | None = None
+    ) -> Tensor:
+        """The same without the Fourier series.
+
+        Args:
+            coords: (P, D) or (B, P, D).
+            latent: (B, K).
+            source: (B, P, S) or None.
+            slopes: gets the cosine of each sine's argument, (B, P, width), if given.
+        """
+
+        def sine(phase: Tensor) -> Tensor:
+            if slopes is not None:
+                slopes.append(torch.cos(phase))
+            return torch.sin(phase)
+
         # Phases are ω₀ times a position: eight bits of bfloat16 would blur them, so this stays float32.
         with torch.autocast(coords.device.type, enabled=False):
-            phase = self.coordinate(coords) + self.latent(latent).unsqueeze(1)  # (B, P, width)
+            signal = _scaled_linear(self.latent, latent, self.omega).unsqueeze(1)  # (B, 1, width)
+            phase = _scaled_linear(self.coordinate, coords, self.omega) + signal  # (B, P, width)
             if self.source is not None:
                 if source is None:
                     raise ValueError(f"this field takes a source (B, P, {self.source_channels}); got none")
-                phase = phase + self.source(source)
-            hidden = torch.sin(self.omega * phase)
-        shifts = [shift(latent).unsqueeze(1) for shift in self.shifts]  # (B, 1, width) each
-        for layer, shift in zip_longest(self.hidden, shifts):
-            position = layer(hidden)
-            hidden = torch.sin(self.omega_hidden * (position if shift is None else position + shift))
+                phase = phase + _scaled_linear(self.source, source, self.omega)
+            hidden = sine(phase)
+        for layer, shift in self._later_layers:
+            phase = _scaled_linear(layer, hidden, self.omega_hidden)
+            if shift is not None:
+                phase = phase + _scaled_linear(shift, latent, self.omega_hidden).unsqueeze(1)
+            hidden = sine(phase)
         values: Tensor = self.value(hidden)  # (B, P, C)
         return values
+
+    def value_and_jacobian(self, coords: Tensor, latent: Tensor, source: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """F (B, P, C) and ∂F/∂z (B, P, C, K) at coords (P, D) or (B, P, D), latents (B, K) and source (B, P, S).
+
+        The chain rule, from the values back: for h_l = sin(ω(W_l h_{l−1} + V_l z + b_l)) and values W h_L,
+        g_L = W cos(·)_L and g_{l−1} = (g_l ωW_l) cos(·)_{l−1}, and ∂F/∂z is the sum of all g_l ωV_l.
+        """
+        slopes: list[Tensor] = []
+        values = self.sine_layers(coords, latent, source, slopes)
+        cotangent = slopes.pop().unsqueeze(2) * self.value.weight  # (B, P, C, width)
+        parts = []  # (B, P, C, K) each
+        for layer, shift in reversed(self._later_layers):
+            if shift is not None:
+                parts.append(cotangent @ (self.omega_hidden * shift.weight))
+            cotangent = (cotangent @ (self.omega_hidden * layer.weight)) * slopes.pop().unsqueeze(2)
+        with torch.autocast(coords.device.type, enabled=False):
+            values, jacobian = values.to(latent.dtype), cotangent.to(latent.dtype) @ (self.omega * self.latent.weight)
+            for part in parts:
+                jacobian = jacobian + part.to(latent.dtype)
+        if self.series is not None:
+            values = values + self.series(coords, latent).to(latent.dtype)
+            jacobian = jacobian + self.series.jacobian(coords, latent).to(latent.dtype)
+        return values, jacobian
+
+
+def _scaled_linear(layer: nn.Linear, inputs: Tensor, scale: float) -> Tensor:
+    """The layer's output times `scale`, by scaling the weights, which are few, and not the rows."""
+    bias = None if layer.bias is None else scale * layer.bias
+    return functional.linear(inputs, scale * layer.weight, bias)

@@ -61,7 +61,7 @@ def estimate_step_cost(
         gon.loss = MSELoss()
         fake_inputs = _fake_batch(inputs, settings.batch, recipe.latent.points)
         fake_target = _fake_batch(target, settings.batch, points)
-        step = TrainStep(gon, recipe, StepSampler(settings.seed, settings.batch, settings.batch))
+        step = TrainStep(gon, recipe, StepSampler(settings.seed, settings.batch, settings.batch, device))
         with CostCounter() as counter:
             if "coords" in objective.differentiates:
                 fake_target = fake_target.with_coord_grad()

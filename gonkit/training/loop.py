@@ -145,7 +145,7 @@ class _Run:
             self.optimizer.start(self.step)
         else:
             start_series(self.gon, inputs, target)
-        self.sampler = StepSampler(settings.seed, len(train), settings.batch)
+        self.sampler = StepSampler(settings.seed, len(train), settings.batch, self.device)
         self.train_step = TrainStep(self.gon, recipe, self.sampler, group)
         self.watched = evenly_spaced(settings.validate_signals, len(val))
         self.selection = ModelSelection(folder, settings.keep)

@@ -8,7 +8,6 @@ import math
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from gonkit.nn import GON
 from gonkit.recipe import TrainSettings
@@ -36,21 +35,22 @@ class NetworkOptimizer:
         self.parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=rate, weight_decay=decay, fused=True)]
         if matrices:
             self.parts.append(torch.optim.Muon(matrices, lr=rate, weight_decay=decay))
-        self.schedules: list[LambdaLR] = []
         self.start(0)
 
     def start(self, done: int) -> None:
         """Sets the schedule to what it is after `done` updates."""
+        self.done = done
         for part in self.parts:
             for group in part.param_groups:
-                group["initial_lr"] = self.settings.learning_rate
-        self.schedules = [LambdaLR(part, self._rate_factor, last_epoch=done - 1) for part in self.parts]
+                group["lr"] = self.learning_rate
 
     @property
     def learning_rate(self) -> float:
         """Of the next update."""
-        rate: float = self.parts[0].param_groups[0]["lr"]
-        return rate
+        settings = self.settings
+        rise = min(1.0, (self.done + 1) / max(settings.warmup, 1))
+        fall = 0.5 * (1 + math.cos(math.pi * self.done / settings.steps))
+        return settings.learning_rate * rise * (settings.lr_floor + (1 - settings.lr_floor) * fall)
 
     def zero_grad(self) -> None:
         """Forgets the gradients."""
@@ -61,14 +61,7 @@ class NetworkOptimizer:
         """Updates the weights, and the learning rate."""
         for part in self.parts:
             part.step()
-        for schedule in self.schedules:
-            schedule.step()
-
-    def _rate_factor(self, done: int) -> float:
-        settings = self.settings
-        rise = min(1.0, (done + 1) / max(settings.warmup, 1))
-        fall = 0.5 * (1 + math.cos(math.pi * done / settings.steps))
-        return rise * (settings.lr_floor + (1 - settings.lr_floor) * fall)
+        self.start(self.done + 1)
 
 
 def _hidden_matrices(gon: GON) -> list[nn.Parameter]:

@@ -46,7 +46,7 @@ class TrainStep:
     def prepare(self, step: int, inputs: Batch, target: Batch) -> StepInputs:
         """Draws the points and the noise of a step, from 1, for its signals."""
         gon, recipe, objective, sampler = self.gon, self.recipe, self.objective, self.sampler
-        device, dropout = inputs.values.device, recipe.latent.dropout
+        dropout = recipe.latent.dropout
         outer_points = recipe.train.points if objective.requires("values") else 0
         inner_index = sampler.point_indices(
             "inner", step, inputs.values.shape[1], recipe.latent.points, objective.inner.needs_contiguous_points
@@ -60,12 +60,12 @@ class TrainStep:
         return StepInputs(
             gon.standardize(inputs.at_points(inner_index), encoder=True),
             target.with_coord_grad() if "coords" in objective.differentiates else target,
-            StepNoise(*(None if whole is None else self.group.shard(whole).to(device) for whole in (noise, mask))),
+            StepNoise(*(None if whole is None else self.group.shard(whole) for whole in (noise, mask))),
         )
 
     def loss(self, step: int, inputs: StepInputs) -> tuple[Prediction, Tensor, dict[str, Tensor]]:
         """The prediction, the loss, and its terms."""
-        torch.manual_seed(self.sampler.step_seed(step))  # for losses that draw random numbers
+        self._seed(step)
         prediction = self.predict(inputs)
         return prediction, *self.objective(prediction, inputs.target, step)
 
@@ -100,7 +100,7 @@ class TrainStep:
         with self._autocast(batch):
             latent = self.gon.refine_latent(batch.at_points(index), latent, steps=self.recipe.latent.refine)
         latent.requires_grad_("latent" in self.objective.differentiates)
-        torch.manual_seed(sampler.step_seed(step))
+        self._seed(step)
         return self.objective(self.predict(inputs, latent), inputs.target, step)[0]
 
     def predict(self, inputs: StepInputs, latent: Tensor | None = None) -> Prediction:
@@ -116,6 +116,13 @@ class TrainStep:
                 predict_input=self.objective.requires("input"),
                 max_points=max_points,
             )
+
+    def _seed(self, step: int) -> None:
+        """For losses that draw random numbers; not by `torch.manual_seed`, which looks for devices at every call."""
+        seed = self.sampler.step_seed(step)
+        torch.default_generator.manual_seed(seed)
+        if self.gon.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
     def _autocast(self, batch: Batch) -> torch.autocast:
         reduced = self.recipe.train.precision == "bf16"

@@ -17,12 +17,16 @@ LOSSES = [MSELoss(), L1Loss(), HuberLoss(0.5), BCEWithLogitsLoss()]
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 @given(prediction=st.floats(-4, 4, allow_subnormal=False), target=st.floats(0, 1))
 @settings(max_examples=60, deadline=None)
-def test_curvature_is_the_second_derivative(loss: PointwiseLoss, prediction: float, target: float) -> None:
+def test_derivative_and_curvature_are_those_of_the_integrand(
+    loss: PointwiseLoss, prediction: float, target: float
+) -> None:
     f = torch.tensor(prediction, dtype=torch.float64).reshape(1, 1, 1).requires_grad_()
     x = torch.tensor(target, dtype=torch.float64).reshape(1, 1, 1)
     if abs(abs(prediction - target) - 0.5) < 1e-6 or abs(prediction - target) < 1e-6:
         return  # the kinks of Huber and L1
     (slope,) = torch.autograd.grad(loss.elementwise(f, x).sum(), f, create_graph=True)
+    torch.testing.assert_close(loss.derivative(f, x), slope, atol=1e-10, rtol=0)
+    torch.testing.assert_close(PointwiseLoss.derivative(loss, f, x), slope, atol=1e-10, rtol=0)
     second = torch.autograd.grad(slope.sum(), f)[0] if slope.requires_grad else torch.zeros_like(f)
     torch.testing.assert_close(loss.curvature(f, x).detach(), second, atol=1e-10, rtol=0)
     assert loss.elementwise(f, x) >= 0

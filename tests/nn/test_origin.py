@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -63,20 +65,26 @@ def test_later_steps_are_the_literal_equation(own: bool) -> None:
 @pytest.mark.parametrize("own", [False, True])
 def test_latents_have_derivatives_of_any_order(inner_step: InnerStep, own: bool) -> None:
     torch.manual_seed(0)
-    field = Siren(1, 1, 2, width=3, layers=2, omega=2.0, omega_hidden=2.0).double()
+    field = Siren(1, 1, 2, width=3, layers=2, omega=2.0, omega_hidden=2.0, latent_layers="all").double()
     coords = torch.rand(2, 4, 1, dtype=torch.float64) if own else torch.rand(4, 1, dtype=torch.float64)
-    names, weights = zip(*field.named_parameters(), strict=True)
+
+    class Outer(torch.nn.Module):
+        """The outer loss, summed over signals."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.field = field
+
+        def forward(self, values: Tensor) -> Tensor:
+            batch = Batch(coords, values)
+            latent = infer_latent(self.field, MSELoss(), batch, inner_step)
+            return MSELoss()(Prediction(self.field(coords, latent), latent), batch).sum()
+
+    names, weights = zip(*Outer().named_parameters(), strict=True)
 
     def outer(values: Tensor, *weights: Tensor) -> Tensor:
-        batch = Batch(coords, values)
-
-        class Bound(Siren):
-            def sine_layers(self, *inputs: Tensor | None) -> Tensor:
-                return torch.func.functional_call(field, dict(zip(names, weights, strict=True)), inputs)
-
-        bound = Bound(1, 1, 2, width=3, layers=2)
-        latent = infer_latent(bound, MSELoss(), batch, inner_step)
-        return MSELoss()(Prediction(bound(coords, latent), latent), batch).sum()
+        total: Tensor = torch.func.functional_call(Outer(), dict(zip(names, weights, strict=True)), (values,))
+        return total
 
     values = torch.rand(2, 4, 1, dtype=torch.float64, requires_grad=True)
     inputs = (values, *(w.detach().clone().requires_grad_() for w in weights))
@@ -130,16 +138,30 @@ def test_without_gradients_the_same_latents_and_no_graph(inner_step: InnerStep, 
     torch.testing.assert_close(latent, expected.detach(), atol=1e-13, rtol=0)
 
 
-def test_the_latent_of_a_linear_field_is_its_analytic_gradient() -> None:
-    class Linear(Siren):
-        """F(c, z) = z · (1, c, c², …)."""
-
-        def sine_layers(self, coords: Tensor, latent: Tensor, source: Tensor | None = None) -> Tensor:
-            powers = coords[..., :1] ** torch.arange(K, dtype=coords.dtype)  # (…, P, K)
-            return (powers * latent.unsqueeze(1)).sum(-1, keepdim=True) + 0 * self.value.bias
-
-    field, batch = Linear(D, 1, K, width=2, layers=1).double(), make_signals()
-    powers = batch.coords[:, :1] ** torch.arange(K, dtype=torch.float64)
-    expected = 0.9 * 2 / P * batch.values[..., 0] @ powers
+def test_the_latent_of_one_sine_layer_is_its_analytic_gradient() -> None:
+    field, batch = Siren(D, 1, K, width=5, layers=1, omega=3.0).double(), make_signals()
+    with torch.no_grad():
+        phase = 3 * (batch.coords @ field.coordinate.weight.T + field.latent.bias)  # (P, 5), at z = 0
+        error = phase.sin() @ field.value.weight.T + field.value.bias - batch.values  # (B, P, 1)
+        jacobian = (3 * phase.cos() * field.value.weight) @ field.latent.weight  # (P, K)
+        expected = -0.9 * 2 / P * error[..., 0] @ jacobian
     latent = infer_latent(field, MSELoss(), batch, GradientStep(0.9)).detach()
     torch.testing.assert_close(latent, expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("latent_layers", ["first", "all"])
+def test_the_jacobian_is_that_of_automatic_differentiation(layers: int, channels: int, latent_layers: Any) -> None:
+    torch.manual_seed(0)
+    field = Siren(2, channels, 4, 2, width=6, layers=layers, omega=3.0, omega_hidden=2.0, latent_layers=latent_layers)
+    field.double()
+    coords, source = torch.rand(3, 5, 2, dtype=torch.float64), torch.rand(3, 5, 2, dtype=torch.float64)
+    latent = torch.rand(3, 4, dtype=torch.float64)
+    about = linearize(field, coords, latent, source)
+    torch.testing.assert_close(about.values, field(coords, latent, source), atol=1e-12, rtol=0)
+    for b in range(3):
+        one = slice(b, b + 1)
+        decode = partial(field, coords[one], source=source[one])
+        expected = torch.autograd.functional.jacobian(decode, latent[one])  # (1, P, C, 1, K)
+        torch.testing.assert_close(about.jacobian[one], expected[..., 0, :], atol=1e-12, rtol=0)
