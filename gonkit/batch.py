@@ -104,16 +104,23 @@ class Batch:
         observed = self.mask.to(self.values.dtype)
         return (observed / observed.sum(1, keepdim=True).clamp_min(1)).unsqueeze(-1)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        tensors = (self.coords, self.values, self.mask, self.source, self.label)
+        return sum(tensor.nbytes for tensor in tensors if tensor is not None)
+
     def at_points(self, points: Tensor | None) -> Batch:
         """The same signals at a subset of their points; `points` (P',) int64, None for all."""
         if points is None:
             return self
+        points = points.to(self.values.device)
         return replace(
             self,
-            coords=self.coords[..., points, :],
-            values=self.values[:, points],
-            mask=None if self.mask is None else self.mask[:, points],
-            source=None if self.source is None else self.source[:, points],
+            coords=self.coords.index_select(-2, points),
+            values=self.values.index_select(1, points),
+            mask=None if self.mask is None else self.mask.index_select(1, points),
+            source=None if self.source is None else self.source.index_select(1, points),
         )
 
     def with_mask(self, mask: Tensor | None) -> Batch:

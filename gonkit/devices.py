@@ -1,8 +1,11 @@
-"""Selects the device to compute on."""
+"""The device to compute on, and its free memory."""
 
 from __future__ import annotations
 
-__all__ = ["select_device"]
+__all__ = ["free_memory_mib", "select_device"]
+
+import os
+from pathlib import Path
 
 import torch
 
@@ -23,3 +26,14 @@ def select_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise GonkitError(f"train.device: {name!r} cannot be used here: {str(error).splitlines()[0]}") from None
     return device
+
+
+def free_memory_mib(device: torch.device) -> float:
+    """Free memory of a device, in MiB."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 2**20
+    status = Path("/proc/meminfo")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("MemAvailable"))
+        return float(line.split()[1]) / 2**10
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**21

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 __all__ = ["DatasetInfo", "InMemoryDataset", "Pair", "SignalDataset", "SubsetDataset", "evenly_spaced"]
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from gonkit.batch import Batch
+from gonkit.devices import free_memory_mib
 from gonkit.errors import GonkitError
 
 
@@ -78,6 +80,10 @@ class SignalDataset(ABC):
         batch = self.batch(index)
         return Pair(batch, batch)
 
+    def to(self, device: torch.device) -> SignalDataset:
+        """The same signals on a device, for training, where they lie in memory and fit there; else as they are."""
+        return self
+
     def evaluation_input(self, index: Tensor) -> Batch:
         """The input of `pair(index, evaluate=True)`, for callers that do not need the target."""
         return self.pair(index, evaluate=True).input
@@ -130,6 +136,12 @@ class InMemoryDataset(SignalDataset):
 
     def batch(self, index: Tensor) -> Batch:
         return self.data[index.to(self.data.values.device)]
+
+    def to(self, device: torch.device) -> Self:
+        moved = copy.copy(self)
+        if self.data.values.device != device and 2 * self.data.nbytes / 2**20 < free_memory_mib(device):
+            moved.data = self.data.to(device)
+        return moved
 
 
 class SubsetDataset(SignalDataset):

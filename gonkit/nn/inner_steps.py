@@ -124,11 +124,10 @@ def soft_threshold(latent: Tensor, threshold: float) -> Tensor:
 
 
 def _solve_damped(hessian: Tensor, gradient: Tensor, damping: float) -> Tensor:
-    """(H + damping·I)⁻¹ gradient, for H (b, K, K) and gradient (B, K); one factorization where b = 1."""
+    """(H + damping·I)⁻¹ gradient, for H (b, K, K) and gradient (B, K)."""
     damped = hessian + damping * torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
-    solved: Tensor = (
-        torch.linalg.solve_ex(damped[0], gradient, left=False)[0]  # H is symmetric
-        if len(damped) == 1
-        else torch.linalg.solve_ex(damped, gradient)[0]
-    )
+    if len(damped) == 1:  # shared: one inverse, and one product for all signals; H is symmetric
+        shared: Tensor = gradient @ torch.linalg.inv_ex(damped[0])[0]
+        return shared
+    solved: Tensor = torch.linalg.solve_ex(damped, gradient)[0]  # ex: no check that waits for the device
     return solved

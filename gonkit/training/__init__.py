@@ -6,6 +6,7 @@ from gonkit.training.allocator import allocator_policy
 from gonkit.training.auto import resolve_auto_settings
 from gonkit.training.callbacks import TrainCallback, TrainProgress
 from gonkit.training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from gonkit.training.compilation import prepare_compiler
 from gonkit.training.cost import CostCounter, StepCost, estimate_step_cost
 from gonkit.training.distributed import ProcessGroup
 from gonkit.training.loader import iterate_batches
@@ -14,6 +15,7 @@ from gonkit.training.loop import FitResult, fit
 from gonkit.training.sampler import StepSampler
 from gonkit.training.selection import ModelSelection
 from gonkit.training.step import StepInputs, TrainStep
+from gonkit.training.trainer import StepResult, Trainer
 from gonkit.training.validation import batch_metrics, log_previews, validate
 
 __all__ = [
@@ -26,10 +28,12 @@ __all__ = [
     "RunLogger",
     "StepCost",
     "StepInputs",
+    "StepResult",
     "StepSampler",
     "TrainCallback",
     "TrainProgress",
     "TrainStep",
+    "Trainer",
     "allocator_policy",
     "batch_metrics",
     "estimate_step_cost",
@@ -38,6 +42,7 @@ __all__ = [
     "load_checkpoint",
     "log_embedding",
     "log_previews",
+    "prepare_compiler",
     "read_metrics",
     "resolve_auto_settings",
     "save_checkpoint",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 __all__ = ["resolve_auto_settings"]
 
-import os
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from gonkit.batch import Batch
+from gonkit.devices import free_memory_mib
 from gonkit.recipe import Recipe
 from gonkit.training.cost import StepCost, estimate_step_cost
 
@@ -64,7 +63,7 @@ def resolve_auto_settings(
 
 
 def _choose_max_points(cost: Callable[[int], StepCost], device: torch.device) -> tuple[int, str]:
-    needed, free = cost(0).peak_mib, _free_mib(device)
+    needed, free = cost(0).peak_mib, free_memory_mib(device)
     if needed <= MAX_MEMORY_FRACTION * free:
         return 0, f"a step takes about {needed:,.0f} of {free:,.0f} MiB"
     limit = max(1, int(MAX_MEMORY_FRACTION * free / cost(MIN_POINTS).peak_mib)) * MIN_POINTS
@@ -100,16 +99,6 @@ def _has_fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-
-
-def _free_mib(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] / 2**20
-    status = Path("/proc/meminfo")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("MemAvailable"))
-        return float(line.split()[1]) / 2**10
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**21
 
 
 def _format_value(value: Any) -> str:

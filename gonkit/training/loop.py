@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["FitResult", "fit"]
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gonkit.batch import Batch, Prediction
+from gonkit.batch import Batch
 from gonkit.data import SignalDataset, evenly_spaced
 from gonkit.devices import select_device
 from gonkit.errors import DivergedError, TrainingInterrupted
@@ -27,12 +26,10 @@ from gonkit.training.callbacks import TrainCallback, TrainProgress
 from gonkit.training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from gonkit.training.distributed import ProcessGroup
 from gonkit.training.interruption import InterruptHandler
-from gonkit.training.loader import iterate_batches
 from gonkit.training.logger import RunLogger
-from gonkit.training.optimizers import NetworkOptimizer
-from gonkit.training.sampler import StepSampler
 from gonkit.training.selection import ModelSelection
-from gonkit.training.step import StepInputs, TrainStep
+from gonkit.training.step import StepInputs
+from gonkit.training.trainer import StepResult, Trainer
 from gonkit.training.validation import batch_metrics, log_previews, validate
 
 MAX_STD_SIGNALS = 10_000  # over which the standard deviation of the training values is taken
@@ -82,18 +79,17 @@ def fit(
         ProcessLostError: another process is gone; the last checkpoint is intact.
     """
     run = _Run(recipe, train, val, folder, callbacks, group or ProcessGroup(), quiet)
-    settings, done = recipe.train, run.step
-    batches = iterate_batches(train, run.sampler, run.group, done + 1, settings.steps, settings.workers)
+    settings, trainer, done = recipe.train, run.trainer, run.step
     policy = allocator_policy("return" if settings.max_points else "keep")
     with policy, run.logger or nullcontext(), InterruptHandler() as interrupt:
         finished = not done and run.notify({}, {})
-        for step, pair in () if finished else batches:
-            inputs = run.train_step.prepare(step, *(part.to(run.device) for part in pair))
+        for step, pair in () if finished else trainer.batches(done + 1):
+            inputs = trainer.prepare(step, pair)
             if step == done + 1 and settings.compile is True:
                 run.compile(step, inputs)
-            if run.train_step.polishes(step) and not run.train_step.polishes(step - 1):
+            if trainer.train_step.polishes(step) and not trainer.train_step.polishes(step - 1):
                 run.calibrate()  # so that few points are not overfitted
-            prediction, terms = run.update(step, inputs)
+            result = run.update(step, inputs)
 
             # Look at the run now and then: every look waits for the device
             validating = step % settings.validate_every == 0 or step == settings.steps
@@ -101,10 +97,10 @@ def fit(
             if validating or stopping or step % settings.log_every == 0:
                 run.check_finite()
             if validating or step % settings.log_every == 0:
-                metrics = run.log(prediction, inputs.target, terms)
+                metrics = run.log(result, inputs.target)
                 if validating:
                     metrics |= run.validate()
-                finished = run.notify(terms, metrics)
+                finished = run.notify(result.losses, metrics)
             if validating or stopping or finished:
                 run.save()
             if finished:
@@ -128,25 +124,22 @@ class _Run:
         quiet: bool,
     ) -> None:
         settings = recipe.train
-        self.recipe, self.train, self.val, self.folder = recipe, train, val, folder
-        self.callbacks, self.group = callbacks, group
         self.device = select_device(settings.device)
+        self.recipe, self.train, self.val, self.folder = recipe, train.to(self.device), val, folder
+        self.callbacks, self.group = callbacks, group
         group.validate_divisible(settings.batch)
         torch.manual_seed(settings.seed)
         inputs, target = train.pair(evenly_spaced(MAX_STD_SIGNALS, len(train)))
         gon = build_gon(recipe, _value_std(target), _value_std(inputs), len(train.info.class_names))
         self.gon = gon.to(self.device)
         self.gon.refine = 0  # validations use the inner steps alone
-        self.weights = list(self.gon.parameters())
-        self.optimizer = NetworkOptimizer(self.gon, settings)
+        self.trainer = Trainer(self.gon, recipe, self.train, group)
         self.step, self.seconds = 0, 0.0
         if (path := folder / CHECKPOINT_FILE).exists():
-            self.step, self.seconds = load_checkpoint(path, self.gon, self.optimizer.parts)
-            self.optimizer.start(self.step)
+            self.step, self.seconds = load_checkpoint(path, self.gon, self.trainer.optimizer.parts)
+            self.trainer.optimizer.start(self.step)
         else:
             start_series(self.gon, inputs, target)
-        self.sampler = StepSampler(settings.seed, len(train), settings.batch, self.device)
-        self.train_step = TrainStep(self.gon, recipe, self.sampler, group)
         self.watched = evenly_spaced(settings.validate_signals, len(val))
         self.selection = ModelSelection(folder, settings.keep)
         signal, steps = recipe.signal.output_type, settings.steps
@@ -157,8 +150,11 @@ class _Run:
 
     def compile(self, step: int, inputs: StepInputs) -> None:
         with self._clock_stopped():
-            message = self.train_step.compile(step, inputs)
+            if self.logger is not None:
+                self.logger.bar.set_postfix_str("compiling", refresh=True)
+            message = self.trainer.train_step.compile(step, inputs)
         if self.logger is not None:
+            self.logger.bar.set_postfix_str("", refresh=False)
             self.logger.write_line(message)
 
     def calibrate(self) -> None:
@@ -166,20 +162,14 @@ class _Run:
         index = evenly_spaced(MAX_CALIBRATION_SIGNALS, len(self.train))
         self.gon.calibrate(self.train.evaluation_input(index).to(self.device))
 
-    def update(self, step: int, inputs: StepInputs) -> tuple[Prediction, dict[str, Tensor]]:
-        """One step of the optimizer; returns the prediction, and the objective and its terms as scalars."""
-        self.optimizer.zero_grad()
-        prediction, losses = self.train_step.backward(step, inputs)
-        gradients = [weight.grad for weight in self.weights if weight.grad is not None]
-        self.group.all_reduce_mean([*gradients, *losses.values()])
-        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.train.grad_clip or math.inf)
-        self.learning_rate = self.optimizer.learning_rate
-        self.optimizer.step()
+    def update(self, step: int, inputs: StepInputs) -> StepResult:
+        """One step of the optimizer."""
+        result = self.trainer.update(step, inputs)
         self.step = step
-        self.unchecked.append(torch.stack([losses["loss"], norm.detach()]))
+        self.unchecked.append(torch.stack([result.losses["loss"], result.gradient_norm]))
         if self.logger is not None:
             self.logger.bar.update()
-        return prediction, losses
+        return result
 
     def check_finite(self) -> None:
         """Raises `DivergedError` if a loss or gradient since the last check was not finite."""
@@ -194,7 +184,7 @@ class _Run:
             "step": first,
             "loss": [repr(value) for value in recent[:, 0].tolist()],
             "gradient_norm": [repr(value) for value in recent[:, 1].tolist()],
-            "signals": self.train.info.names_of(self.sampler.batch_indices(first)),
+            "signals": self.train.info.names_of(self.trainer.sampler.batch_indices(first)),
         }
         if self.group.is_main:
             write_json(self.folder / "failure.json", record)
@@ -204,16 +194,17 @@ class _Run:
             "train.learning_rate or latent.step, train.grad_clip = 1.0, precision fp32, and look at the signals listed"
         )
 
-    def log(self, prediction: Prediction, target: Batch, losses: dict[str, Tensor]) -> dict[str, float]:
+    def log(self, result: StepResult, target: Batch) -> dict[str, float]:
         """Logs and returns the metrics of a step's batch."""
         if self.logger is None:
             return {}
+        losses = result.losses
         terms = {name: value.item() for name, value in losses.items() if name == "loss" or len(losses) > 2}
         metrics = {f"train/{name}": value for name, value in terms.items()}
         metrics["train/gradient_norm"] = self.last_norm
-        batch = batch_metrics(self.gon, self.recipe, prediction, target)
+        batch = batch_metrics(self.gon, self.recipe, result.prediction, target)
         metrics |= {f"train/{name}": value for name, value in batch.items()}
-        metrics["train/learning_rate"] = self.learning_rate
+        metrics["train/learning_rate"] = result.learning_rate
         self.logger.log_scalars(self.step, metrics)
         self.logger.update_progress("train", metrics)
         return metrics
@@ -223,7 +214,7 @@ class _Run:
         if self.logger is None:
             return {}
         inputs, target = (part.to(self.device) for part in self.val.pair(self.watched, evaluate=True))
-        refine = self.recipe.latent.refine if self.train_step.polishes(self.step) else 0
+        refine = self.recipe.latent.refine if self.trainer.train_step.polishes(self.step) else 0
         metrics = validate(self.gon, self.recipe, inputs, target, refine=refine)
         self.logger.log_scalars(self.step, metrics)
         self.logger.update_progress("validation", metrics)
@@ -245,7 +236,7 @@ class _Run:
     def save(self) -> None:
         if self.group.is_main:
             seconds = time.perf_counter() - self.started
-            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, self.optimizer.parts, seconds)
+            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, self.trainer.optimizer.parts, seconds)
 
     def result(self) -> FitResult:
         seconds = time.perf_counter() - self.started if self.step > self.first_step else self.seconds

@@ -14,6 +14,7 @@ from torch import Tensor
 from gonkit.batch import Batch, Prediction
 from gonkit.nn import GON, StepNoise
 from gonkit.recipe import Recipe
+from gonkit.training.compilation import prepare_compiler
 from gonkit.training.distributed import ProcessGroup
 from gonkit.training.sampler import StepSampler
 
@@ -130,6 +131,7 @@ class TrainStep:
 
     def compile(self, step: int, inputs: StepInputs) -> str:
         """Compiles the network and warms it up, or leaves it eager; returns a message about which."""
+        prepare_compiler()
         started = time.perf_counter()
         self.network = torch.compile(self.gon.forward, dynamic=False)
         try:

@@ -14,6 +14,7 @@ __all__ = [
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Self
 
 import numpy
 import torch
@@ -156,6 +157,11 @@ class SolidDataset(InMemoryDataset):
 
     def evaluation_input(self, index: Tensor) -> Batch:
         return _first_points(self.batch(index)) if self.shared is None else self.shared[index]
+
+    def to(self, device: torch.device) -> Self:
+        moved = super().to(device)
+        moved.shared = None if self.shared is None else self.shared.to(moved.data.values.device)
+        return moved
 
     def references(self, index: Tensor) -> list[Surface]:
         return [surface_from_mesh(self.solids[number].mesh()) for number in index.tolist()]

@@ -32,6 +32,16 @@ def test_signals_are_read_by_their_numbers() -> None:
     assert dataset.baselines(index) == {}
 
 
+def test_signals_in_memory_are_moved_to_a_device_that_holds_them() -> None:
+    dataset = InMemoryDataset(Batch(torch.zeros(5, 2), torch.rand(7, 5, 1), label=torch.arange(7)))
+    moved = dataset.to(torch.device("meta"))
+    batch = moved.batch(torch.tensor([3, 1])).at_points(torch.tensor([0, 4]))
+    assert {batch.coords.device.type, batch.values.device.type, batch.label.device.type} == {"meta"}  # type: ignore[union-attr]
+    assert batch.values.shape == (2, 2, 1)
+    assert dataset.data.values.device.type == "cpu"
+    assert dataset.data.nbytes == 4 * 5 * 2 + 4 * 7 * 5 + 8 * 7
+
+
 def test_labels_of_the_batch_are_those_of_the_set() -> None:
     assert labeled().info.labels is not None
     assert labeled().info.labels.tolist() == [0, 1, 0, 1, 0, 1]

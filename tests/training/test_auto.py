@@ -20,7 +20,7 @@ def test_auto_compares_the_work_with_the_time_to_compile(monkeypatch: pytest.Mon
     one = Batch(torch.zeros(784, 2), torch.zeros(1, 784, 1))
     monkeypatch.setattr(auto, "_has_compiler", lambda: True)
     monkeypatch.setattr(auto, "_has_fast_bf16", lambda device: True)
-    monkeypatch.setattr(auto, "_free_mib", lambda device: 64_000.0)
+    monkeypatch.setattr(auto, "free_memory_mib", lambda device: 64_000.0)
     long, reasons = resolve_auto_settings(make_recipe("steps = 100000"), one, one, CPU)
     assert (long.train.compile, long.train.precision, long.train.max_points) == (True, "bf16", 0)
     assert reasons["train.compile"].startswith("yes (about")
@@ -46,7 +46,7 @@ def test_what_a_recipe_sets_is_kept() -> None:
 
 def test_auto_keeps_fewer_points_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     one = Batch(torch.zeros(1, 2).expand(1 << 16, 2), torch.zeros(1, 1, 1).expand(1, 1 << 16, 1))
-    monkeypatch.setattr(auto, "_free_mib", lambda device: 2600.0)
+    monkeypatch.setattr(auto, "free_memory_mib", lambda device: 2600.0)
     resolved, reasons = resolve_auto_settings(make_recipe("batch = 16"), one, one, CPU)
     assert isinstance(resolved.train.max_points, int)
     assert 0 < resolved.train.max_points < 16 << 16
