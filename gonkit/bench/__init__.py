@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gonkit.bench.normality import detection_power
+from gonkit.bench.overhead import bench_overhead
 from gonkit.bench.suites import bench_data, bench_decode, bench_encode, bench_objects, bench_step
 from gonkit.bench.table import bench_table
 from gonkit.bench.workloads import CASES, BenchConfig, literal_latent
@@ -14,6 +15,7 @@ __all__ = [
     "bench_decode",
     "bench_encode",
     "bench_objects",
+    "bench_overhead",
     "bench_step",
     "bench_table",
     "detection_power",

@@ -15,7 +15,7 @@ from gonkit.errors import GonkitError, TrainingInterrupted
 if TYPE_CHECKING:
     import argparse
 
-BENCHMARKS = ("step", "encode", "decode", "table", "data", "objects", "normality")
+BENCHMARKS = ("step", "encode", "decode", "table", "overhead", "data", "objects", "normality")
 SIZES = {
     "batch": (64, "signals, B"),
     "points": (784, "points of a signal, P"),
@@ -78,6 +78,7 @@ def _bench(options: argparse.Namespace) -> None:
         print(bench.bench_table(options.rounds, device))
         return
     benchmarks: Mapping[str, Callable[[], Mapping[str, float | str | None]]] = {
+        "overhead": lambda: bench.bench_overhead(options.rounds, device),
         "normality": lambda: bench.detection_power(latents=options.latents),
         "step": lambda: bench.bench_step(config, options.rounds, device),
         "encode": lambda: bench.bench_encode(config, options.rounds, device, options.signals),

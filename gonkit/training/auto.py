@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["resolve_auto_settings"]
 
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -13,10 +14,13 @@ import torch
 from gonkit.batch import Batch
 from gonkit.devices import free_memory_mib
 from gonkit.recipe import Recipe
+from gonkit.training.compilation import prepare_compiler
 from gonkit.training.cost import StepCost, estimate_step_cost
 
-COMPILE_SECONDS = 40.0
-FLOPS_PER_SECOND = {"cpu": 4e10, "cuda": 1e13}  # of an eager step: per core, per GPU
+COMPILE_SECONDS = 30.0  # once for a network of some shape; two when what was compiled is found again
+SAVED_SHARE = {"fp32": 0.12, "bf16": 0.5}  # of an eager step's time in fp32, by compiling to a precision
+PRODUCT_SHARE = 0.75  # of the rate of matrix products that an eager step reaches (docs/performance.md)
+PRODUCT_ROWS = 4096
 MAX_MEMORY_FRACTION = 0.5  # of the free memory that a step may take
 MIN_POINTS = 1 << 14  # whose activations are kept where memory is short
 
@@ -27,9 +31,10 @@ def resolve_auto_settings(
     """The recipe without "auto", and the reasons by key. A run keeps what was chosen when it began, and so resumes
     exactly.
 
-    Compiled if training would take longer than compiling does, a compiler exists, no loss differentiates the field and
-    nothing is recomputed. bf16 if the processor multiplies it fast and, on a CPU, the step is compiled: otherwise it is
-    slower there. Points are limited if a step would take more than half of the free memory.
+    Compiled if that saves more time than it takes, a compiler exists, no loss differentiates the field and nothing is
+    recomputed; the time of a step comes from its work and from the rate of products, which is measured. bf16 if the
+    processor multiplies it fast and, on a CPU, the step is compiled: otherwise it is slower there. Points are limited
+    if a step would take more than half of the free memory.
 
     Args:
         recipe: as written.
@@ -77,16 +82,29 @@ def _choose_compile(
         return False, "a loss differentiates the field"
     if limited:
         return False, "activations that do not fit are recomputed"
-    rate = FLOPS_PER_SECOND["cuda"] if device.type == "cuda" else FLOPS_PER_SECOND["cpu"] * torch.get_num_threads()
-    seconds = cost(0).flops * recipe.train.steps / rate
-    if seconds < COMPILE_SECONDS:
-        return False, f"about {seconds:.0f} s of work, less than compiling takes"
+    seconds = cost(0).flops * recipe.train.steps / (PRODUCT_SHARE * _product_flops_per_second(recipe, device))
+    fast = recipe.train.precision in ("auto", "bf16") and _has_fast_bf16(device)
+    if SAVED_SHARE["bf16" if fast else "fp32"] * seconds < COMPILE_SECONDS:
+        return False, f"about {seconds:.0f} s of work, of which it saves less than it takes"
     if not _has_compiler():
         return False, "there is no C++ compiler"
     return True, f"about {seconds:.0f} s of work without"
 
 
+def _product_flops_per_second(recipe: Recipe, device: torch.device) -> float:
+    """Additions and multiplications per second of a layer's product in float32, by the fastest of some calls."""
+    width = recipe.field.width
+    rows, weight = torch.rand(PRODUCT_ROWS, width, device=device), torch.rand(width, width, device=device)
+    seconds = []
+    for _ in range(10):
+        started = time.perf_counter()
+        (rows @ weight)[0, 0].item()  # waits for the device
+        seconds.append(time.perf_counter() - started)
+    return 2 * rows.numel() * width / min(seconds)
+
+
 def _has_compiler() -> bool:
+    prepare_compiler()
     from torch._inductor.cpp_builder import get_cpp_compiler
 
     try:

@@ -7,13 +7,12 @@ __all__ = ["prepare_compiler"]
 import hashlib
 import logging
 import os
+from contextlib import suppress
 from functools import cache, wraps
 from pathlib import Path
 
 import torch
 from platformdirs import user_cache_path
-
-CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 @cache
@@ -23,14 +22,14 @@ def prepare_compiler() -> None:
     What is compiled is kept in the user's own cache folder, or in `TORCHINDUCTOR_CACHE_DIR`, so that the next run of a
     recipe finds it there.
     """
-    if CACHE_VARIABLE not in os.environ:
+    from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
+
+    if cache_dir() == default_cache_dir():  # a temporary one, which PyTorch sets the variable to
         folder = user_cache_path("gonkit", appauthor=False) / "compiled"
-        try:
+        with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            return  # the compiler then takes a temporary folder of its own
-        os.environ[CACHE_VARIABLE] = str(folder)
-    _remember_processor_checks(Path(os.environ[CACHE_VARIABLE]))
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+    _remember_processor_checks(Path(cache_dir()))
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it warns that there is no GPU
 
 

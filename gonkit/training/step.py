@@ -129,6 +129,11 @@ class TrainStep:
         reduced = self.recipe.train.precision == "bf16"
         return torch.autocast(batch.values.device.type, torch.bfloat16, enabled=reduced)
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether steps run compiled code."""
+        return self.network is not self.gon
+
     def compile(self, step: int, inputs: StepInputs) -> str:
         """Compiles the network and warms it up, or leaves it eager; returns a message about which."""
         prepare_compiler()

@@ -21,12 +21,19 @@ def test_auto_compares_the_work_with_the_time_to_compile(monkeypatch: pytest.Mon
     monkeypatch.setattr(auto, "_has_compiler", lambda: True)
     monkeypatch.setattr(auto, "_has_fast_bf16", lambda device: True)
     monkeypatch.setattr(auto, "free_memory_mib", lambda device: 64_000.0)
+    monkeypatch.setattr(auto, "_product_flops_per_second", lambda recipe, device: 1e11)
     long, reasons = resolve_auto_settings(make_recipe("steps = 100000"), one, one, CPU)
     assert (long.train.compile, long.train.precision, long.train.max_points) == (True, "bf16", 0)
     assert reasons["train.compile"].startswith("yes (about")
     short, reasons = resolve_auto_settings(make_recipe("steps = 1"), one, one, CPU)
     assert (short.train.compile, short.train.precision) == (False, "fp32")
-    assert "less than compiling takes" in reasons["train.compile"]
+    assert "saves less than it takes" in reasons["train.compile"]
+    monkeypatch.setattr(auto, "_has_fast_bf16", lambda device: False)
+    medium = f"steps = {round(80 * 0.75 * 1e11 / estimate_step_cost(make_recipe(), one, one, CPU).flops)}"  # 80 s
+    assert resolve_auto_settings(make_recipe(medium), one, one, CPU)[0].train.compile is False  # in fp32 it saves 10 s
+    monkeypatch.setattr(auto, "_has_fast_bf16", lambda device: True)
+    assert resolve_auto_settings(make_recipe(medium), one, one, CPU)[0].train.compile is True
+    assert resolve_auto_settings(make_recipe(f'{medium}\nprecision = "fp32"'), one, one, CPU)[0].train.compile is False
     penalized, reasons = resolve_auto_settings(
         make_recipe("steps = 100000", "outer = { mse = 1.0, latent_gradient = 1e-4 }"), one, one, CPU
     )
@@ -34,6 +41,10 @@ def test_auto_compares_the_work_with_the_time_to_compile(monkeypatch: pytest.Mon
     assert "differentiates" in reasons["train.compile"]
     monkeypatch.setattr(auto, "_has_compiler", lambda: False)
     assert resolve_auto_settings(make_recipe("steps = 100000"), one, one, CPU)[0].train.compile is False
+
+
+def test_the_rate_of_products_is_measured() -> None:
+    assert 1e7 < auto._product_flops_per_second(make_recipe(), CPU) < 1e14
 
 
 def test_what_a_recipe_sets_is_kept() -> None:
