@@ -80,14 +80,20 @@ class Batch:
         return len(self.values)
 
     def __getitem__(self, index: slice | Tensor) -> Batch:
-        """Some of the signals, on the same points."""
+        """Some of the signals, on the same points: a slice, their numbers (B',) int64, or (B,) bool."""
+
+        def rows(tensor: Tensor) -> Tensor:
+            if isinstance(index, slice) or index.dtype == torch.bool:
+                return tensor[index]
+            return tensor.index_select(0, index.to(tensor.device))  # much faster than tensor[index]
+
         return replace(
             self,
-            coords=self.coords if self.shares_coords else self.coords[index],
-            values=self.values[index],
-            mask=None if self.mask is None else self.mask[index],
-            source=None if self.source is None else self.source[index],
-            label=None if self.label is None else self.label[index],
+            coords=self.coords if self.shares_coords else rows(self.coords),
+            values=rows(self.values),
+            mask=None if self.mask is None else rows(self.mask),
+            source=None if self.source is None else rows(self.source),
+            label=None if self.label is None else rows(self.label),
         )
 
     @property

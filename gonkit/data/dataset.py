@@ -135,7 +135,7 @@ class InMemoryDataset(SignalDataset):
         return len(self.data)
 
     def batch(self, index: Tensor) -> Batch:
-        return self.data[index.to(self.data.values.device)]
+        return self.data[index]
 
     def to(self, device: torch.device) -> Self:
         moved = copy.copy(self)
