@@ -123,15 +123,13 @@ def _corner_coords(cells: int, mask: Tensor) -> Tensor:
 
 def _crossing_cells(values: Tensor) -> Tensor:
     """Mask of the cells with corners on both sides."""
-    inside = (values > 0).float()[None, None]
-    any_inside = functional.max_pool3d(inside, 2, 1)
-    all_inside = -functional.max_pool3d(-inside, 2, 1)
-    return (any_inside != all_inside)[0, 0]
+    inside = values > 0
+    return _any_of_pairs(inside) & _any_of_pairs(~inside)
 
 
 def _dilate(cells: Tensor) -> Tensor:
     """Mask of cells and their neighbors."""
-    return functional.max_pool3d(cells.float()[None, None], 3, 1, 1)[0, 0] > 0
+    return _max_of_neighbors(cells)
 
 
 def _children(cells: Tensor) -> Tensor:
@@ -143,8 +141,27 @@ def _children(cells: Tensor) -> Tensor:
 
 def _corners_of(cells: Tensor) -> Tensor:
     """Mask of the corners of cells."""
-    padded = functional.pad(cells.float()[None, None], (1,) * 6)
-    return functional.max_pool3d(padded, 2, 1)[0, 0] > 0
+    return _any_of_pairs(functional.pad(cells, (1,) * 6))
+
+
+def _any_of_pairs(mask: Tensor) -> Tensor:
+    """Whether any of 2³ neighbors is set, one fewer along each axis; several times faster than pooling."""
+    for axis in range(3):
+        count = mask.shape[axis] - 1
+        mask = mask.narrow(axis, 0, count) | mask.narrow(axis, 1, count)
+    return mask
+
+
+def _max_of_neighbors(values: Tensor) -> Tensor:
+    """The largest of 3³ neighbors, fewer at the border."""
+    for axis in range(3):
+        count = values.shape[axis] - 1
+        before, after = (values.narrow(axis, start, count) for start in (0, 1))
+        largest = values.clone()
+        for part, other in ((largest.narrow(axis, 1, count), before), (largest.narrow(axis, 0, count), after)):
+            part.copy_(torch.maximum(part, other))
+        values = largest
+    return values
 
 
 def _upsample(values: Tensor) -> Tensor:
@@ -160,7 +177,7 @@ def _avoid_level(values: Tensor) -> Tensor:
 
     A surface through a corner would have faces without area there. Zero counts as outside, as in `_crossing_cells`.
     """
-    least = 1e-3 * functional.max_pool3d(values.abs()[None, None], 3, 1, 1)[0, 0]
+    least = 1e-3 * _max_of_neighbors(values.abs())
     return torch.where(values > 0, values.clamp_min(least), values.clamp_max(-least))
 
 
