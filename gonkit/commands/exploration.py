@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gonkit.commands.command import Command, add_object_arguments, positive
-from gonkit.commands.output import open_model, write_objects
+from gonkit.commands.output import open_model, write_decoded, write_objects
 from gonkit.errors import GonkitError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _interpolate(options: argparse.Namespace) -> None:
     else:
         waypoints = model.encode(files) if files else model.prior.sample(2, seed=options.seed)
     path = interpolate_path(waypoints, max(options.steps - 1, 1), options.path, model.prior)
-    write_objects(model, model.decode(path, options.resolution, options.chunk), options, "step")
+    write_decoded(model, path, options, "step")
 
 
 def _add_analogy_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def _analogy(options: argparse.Namespace) -> None:
 
     model = open_model(options)
     a, b, c = model.encode([options.a, options.b, options.c])
-    write_objects(model, model.decode(analogy(a, b, c)[None], options.resolution, options.chunk), options, "analogy")
+    write_decoded(model, analogy(a, b, c)[None], options, "analogy")
 
 
 def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +93,7 @@ def _export(options: argparse.Namespace) -> None:
         objects = reconstruct_objects(model.gon, model.task, test, index, *size)
         signal = model.task.output_type
         objects = [signal.place(obj, t) for obj, t in zip(objects, test.transforms(index), strict=True)]
-    write_objects(model, objects, options, options.what.removesuffix("s"))
+    write_objects(model, objects, options, options.what.removesuffix("s"), count=len(objects))
 
 
 INTERPOLATE = Command(

@@ -17,7 +17,7 @@ from gonkit.commands.command import (
     positive,
     share,
 )
-from gonkit.commands.output import checked_suffix, open_model, print_json, unique_stems, write_objects
+from gonkit.commands.output import checked_suffix, open_model, print_json, unique_stems, write_decoded
 from gonkit.errors import GonkitError
 
 if TYPE_CHECKING:
@@ -37,16 +37,15 @@ def _add_sample_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _sample(options: argparse.Namespace) -> None:
     model = open_model(options)
-    objects = model.sample(
+    checked_suffix(model, options)  # before anything is computed
+    latent = model.sample_latent(
         options.count,
-        resolution=options.resolution,
-        chunk=options.chunk,
         seed=options.seed,
         temperature=options.temperature,
         truncation=options.truncation,
         label=options.label,
     )
-    write_objects(model, objects, options, "sample")
+    write_decoded(model, latent, options, "sample")
 
 
 def _add_reconstruct_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +141,7 @@ def _convert(options: argparse.Namespace) -> None:
         if len(objects) == 1:
             print(f"{path} → {files.save(objects[0], options.out / stem, suffix)}")
         else:
-            paths = save_objects(model.task.output_type, objects, options.out, stem, suffix)
+            paths = save_objects(model.task.output_type, objects, options.out, stem, suffix, count=len(objects))
             written = [p for p in paths if p is not None]
             print(f"{path} → " + (f"{written[0]} to {written[-1].name}" if written else "nothing"))
 

@@ -9,12 +9,13 @@ __all__ = [
     "print_metrics",
     "print_table",
     "unique_stems",
+    "write_decoded",
     "write_objects",
 ]
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from gonkit.errors import GonkitError
 
 if TYPE_CHECKING:
     import argparse
+
+    from torch import Tensor
 
     from gonkit.inference import Model
 
@@ -50,12 +53,23 @@ def checked_suffix(model: Model, options: argparse.Namespace) -> str | None:
     return None if suffix is None else str(suffix)
 
 
-def write_objects(model: Model, objects: Sequence[Any], options: argparse.Namespace, stem: str) -> None:
-    """Saves objects to `options.out` and prints their paths."""
+def write_decoded(model: Model, latent: Tensor, options: argparse.Namespace, stem: str) -> None:
+    """Decodes latents (B, K) and saves each object to `options.out` as soon as it is there; prints the paths."""
+    from gonkit.inference import iterate_objects
+
+    model.require("decode")
+    signal = model.task.output_type
+    objects = iterate_objects(model.gon, signal, latent, options.resolution, options.chunk)
+    write_objects(model, objects, options, stem, count=len(latent))
+
+
+def write_objects(model: Model, objects: Iterable[Any], options: argparse.Namespace, stem: str, *, count: int) -> None:
+    """Saves `count` objects to `options.out` and prints their paths."""
     from gonkit.inference import save_objects
 
     suffix = checked_suffix(model, options)
-    paths = [p for p in save_objects(model.task.output_type, objects, options.out, stem, suffix) if p is not None]
+    saved = save_objects(model.task.output_type, objects, options.out, stem, suffix, count=count)
+    paths = [path for path in saved if path is not None]
     if not paths:
         raise GonkitError("nothing was written")
     print(f"{len(paths)} files: {paths[0]} to {paths[-1].name}" if len(paths) > 1 else str(paths[0]))

@@ -19,6 +19,7 @@ from gonkit.inference.model_file import MODEL_FILE
 from gonkit.inference.objects import (
     decode_objects,
     input_objects,
+    iterate_objects,
     reconstruct_objects,
     reference_objects,
     save_objects,
@@ -42,6 +43,7 @@ __all__ = [
     "input_objects",
     "interpolate",
     "interpolate_path",
+    "iterate_objects",
     "prior_indices",
     "reconstruct_file",
     "reconstruct_objects",

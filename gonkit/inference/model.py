@@ -239,23 +239,19 @@ class Model:
             suffix=suffix,
         )
 
-    def sample(
+    def sample_latent(
         self,
         count: int = 1,
         *,
-        resolution: int | None = None,
-        chunk: int | None = None,
         seed: int = 0,
         temperature: float = 1.0,
         truncation: float | None = None,
         label: int | str | None = None,
-    ) -> list[Any]:
-        """New objects, sampled from the prior; the same seed gives the same ones.
+    ) -> Tensor:
+        """New latents (count, K), sampled from the prior; the same seed gives the same ones.
 
         Args:
             count: how many.
-            resolution: other than the training one.
-            chunk: points computed at once.
             seed: of the samples.
             temperature: scales the spread; see `gonkit.priors.Prior.sample`.
             truncation: largest deviation from the mean, in standard deviations.
@@ -266,8 +262,13 @@ class Model:
         """
         self.require("sample")
         number = None if label is None else self.class_index(label)
-        latent = self.prior.sample(count, seed=seed, temperature=temperature, truncation=truncation, label=number)
-        return self.decode(latent, resolution, chunk)
+        return self.prior.sample(count, seed=seed, temperature=temperature, truncation=truncation, label=number)
+
+    def sample(
+        self, count: int = 1, *, resolution: int | None = None, chunk: int | None = None, **spread: Any
+    ) -> list[Any]:
+        """New objects, decoded from `sample_latent(count, **spread)`; `resolution` and `chunk` as in `decode`."""
+        return self.decode(self.sample_latent(count, **spread), resolution, chunk)
 
     def class_index(self, name: int | str) -> int:
         """The number of a class, from its name or number.

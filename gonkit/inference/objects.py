@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["decode_objects", "input_objects", "reconstruct_objects", "reference_objects", "save_objects"]
+__all__ = [
+    "decode_objects",
+    "input_objects",
+    "iterate_objects",
+    "reconstruct_objects",
+    "reference_objects",
+    "save_objects",
+]
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +24,8 @@ from gonkit.errors import GonkitError
 from gonkit.inference.encoding import encode_signals
 from gonkit.nn import GON
 
+GROUP = 16  # objects decoded together where many are written
+
 
 def decode_objects(
     gon: GON, signal: Signal, latent: Tensor, resolution: int | None = None, chunk: int | None = None
@@ -27,6 +36,14 @@ def decode_objects(
         return gon.decode(latent[rows].to(gon.device), coords.to(gon.device), chunk=chunk).cpu()
 
     return signal.decode_objects(decode, len(latent), resolution)
+
+
+def iterate_objects(
+    gon: GON, signal: Signal, latent: Tensor, resolution: int | None = None, chunk: int | None = None
+) -> Iterator[Any]:
+    """The same one after the other, a group at a time, so that memory does not grow with their number."""
+    for group in latent.split(GROUP):
+        yield from decode_objects(gon, signal, group, resolution, chunk)
 
 
 def reconstruct_objects(
@@ -79,14 +96,14 @@ def input_objects(task: Task, dataset: SignalDataset, index: Tensor) -> list[Any
 
 
 def save_objects(
-    signal: Signal, objects: Sequence[Any], folder: Path, stem: str, suffix: str | None = None
+    signal: Signal, objects: Iterable[Any], folder: Path, stem: str, suffix: str | None = None, *, count: int
 ) -> list[Path | None]:
-    """Saves objects as `stem_00`, `stem_01` and so on in a folder.
+    """Saves `count` objects as `stem_00`, `stem_01` and so on in a folder, each as soon as it is there.
 
     Returns:
         Their paths; None, with a note on stderr, for an object that cannot be written.
     """
-    width = max(2, len(str(len(objects) - 1)))
+    width = max(2, len(str(count - 1)))
     paths: list[Path | None] = []
     for index, obj in enumerate(objects):
         try:

@@ -75,7 +75,7 @@ class Gallery:
     def add_objects(self, section: Section, objects: Sequence[Any], stem: str, captions: Sequence[str]) -> None:
         """Saves objects and adds them to a section, as the signal type displays them."""
         signal = self.model.task.output_type
-        paths = save_objects(signal, objects, self.folder, stem)
+        paths = save_objects(signal, objects, self.folder, stem, count=len(objects))
         for obj, path, caption in zip(objects, paths, captions, strict=True):
             if path is not None:
                 shown = signal.display.html(path.relative_to(self.run).as_posix(), signal.preview(obj))
