@@ -125,17 +125,17 @@ def log_spectral_distance(prediction: Tensor, target: Tensor, size: int = 512, f
     return distance
 
 
-def stft_magnitude(values: Tensor, size: int) -> Tensor:
+def stft_magnitude(values: Tensor, size: int, hops: int = 4) -> Tensor:
     """Short-time Fourier magnitudes (..., size/2 + 1, frames) of values (..., P).
 
     Scaled so that the expected squared magnitude of white noise of standard deviation 1 is 1. The Hann window has
-    `size` points, at most P, and the hop is a quarter of it; values beyond the ends count as zero.
+    `size` points, at most P, and moves in `hops` hops over its own size; values beyond the ends count as zero.
     """
     size = min(size, values.shape[-1])
     window = torch.hann_window(size, dtype=values.dtype, device=values.device)
     flat = values.reshape(-1, values.shape[-1])
     spectrum = torch.stft(
-        flat, size, max(1, size // 4), window=window, center=True, pad_mode="constant", return_complex=True
+        flat, size, max(1, size // hops), window=window, center=True, pad_mode="constant", return_complex=True
     )
     power = torch.view_as_real(spectrum).square().sum(-1) / window.square().sum().clamp_min(1e-12)
     magnitude: Tensor = (power + 1e-12).sqrt().unflatten(0, values.shape[:-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from gonkit.pipeline import run_recipe
 from gonkit.recipe import read_recipe
 from gonkit.run import main
 from gonkit.training import ProcessGroup, read_metrics
+from tests.conftest import MODELS
 
 Write = Callable[..., Path]
 Interrupt = Callable[..., tuple[str, str]]
@@ -110,13 +112,32 @@ def test_two_processes_take_the_step_of_one_for_every_kind_of_signal(
 
 
 @pytest.mark.slow
-def test_a_run_of_one_resumes_in_two(recipe: Write, trained: Trained, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["plain", "polished"])
+def test_a_run_of_one_resumes_in_two(recipe: Write, trained: Trained, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "run"
-    assert main([str(recipe()), "--out", str(out), "--quiet", "--stop-after", "6"]) == 3
+    assert main([str(recipe(*MODELS[kind])), "--out", str(out), "--quiet", "--stop-after", "6"]) == 3
     job = torchrun("-m", "gonkit.run", "--resume", out, "--quiet")
     assert job.returncode == 0, job.stderr
     assert job.stdout.count("report:") == 1  # only one process prints
-    assert_same_run(trained("plain"), out)
+    assert_same_run(trained(kind), out)
+
+
+@pytest.mark.slow
+def test_two_nodes_train_the_run_of_one(recipe: Write, trained: Trained, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "-m", "gonkit.run", str(recipe())]
+    command += ["--out", str(tmp_path / "run"), "--quiet"]
+    nodes = [
+        subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    ends = [node.communicate(timeout=300) for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], "\n".join(errors for _, errors in ends)
+    assert sum(output.count("report:") for output, _ in ends) == 1
+    assert_same_run(trained("plain"), tmp_path / "run")
 
 
 @pytest.mark.slow
