@@ -184,13 +184,19 @@ def sample_surface(
     return points, normal[face] / area[face, None]
 
 
-def inspect_mesh(mesh: Mesh) -> MeshReport:
-    """Inspects a mesh at random points of [-1, 1]³, which are always the same."""
+def inspect_mesh(mesh: Mesh, winding: Array | None = None) -> MeshReport:
+    """Inspects a mesh at random points of [-1, 1]³.
+
+    Args:
+        mesh: any mesh.
+        winding: its winding numbers (P,) at such points; None to compute them, at points that are always the same.
+    """
     import igl
     import trimesh
 
-    points = numpy.random.default_rng(0).uniform(-1, 1, (NUM_PROBES, 3))
-    winding = igl.fast_winding_number(mesh.vertices, mesh.faces, points)
+    if winding is None:
+        points = numpy.random.default_rng(0).uniform(-1, 1, (NUM_PROBES, 3))
+        winding = igl.fast_winding_number(mesh.vertices, mesh.faces, points)
     ambiguous = (numpy.abs(winding) > 0.1) & (numpy.abs(winding) < 0.9)
     merged = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     merged.merge_vertices(merge_tex=True, merge_norm=True)

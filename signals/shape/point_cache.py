@@ -138,12 +138,16 @@ def build_point_cache(
 
 def sample_sdf_points(mesh: Mesh, count: int, generator: numpy.random.Generator) -> NDArray[numpy.float32]:
     """(count, 4) x, y, z and signed distance: half near the surface, half uniform in [-1, 1]³, shuffled."""
+    return distances_at(mesh, _sample_points(mesh, count, generator))
+
+
+def _sample_points(mesh: Mesh, count: int, generator: numpy.random.Generator) -> Array:
     near = count // 2
     std = numpy.repeat(NEAR_STD, [near // 2, near - near // 2])[:, None]
     surface = sample_surface(mesh.vertices, mesh.faces, near, generator)[0]
     noisy = surface + std * generator.standard_normal((near, 3))
     uniform = generator.uniform(-1, 1, (count - near, 3))
-    return generator.permutation(distances_at(mesh, numpy.concatenate([noisy.clip(-1, 1), uniform])))
+    return generator.permutation(numpy.concatenate([noisy.clip(-1, 1), uniform]))
 
 
 def load_cached_mesh(path: Path, row: int) -> Mesh:
@@ -190,20 +194,22 @@ def _prepare_mesh(source: MeshSource, parts: Path, points: int, repair: Repair) 
         mesh = source.read()
     except GonkitError as error:
         return str(error)
-    report = inspect_mesh(mesh)
-    if repair == "watertight" and report.advice:
+    if repair == "watertight" and inspect_mesh(mesh).advice:
         mesh = make_watertight(mesh)
-        report = inspect_mesh(mesh)
+    generator = numpy.random.default_rng(int(source.digest[:12], 16))
+    training = _sample_points(mesh, points, generator)
+    evaluation = generator.uniform(-1, 1, (NUM_EVAL_POINTS, 3))
+    both = numpy.concatenate([training, evaluation])
+    distance, winding = signed_distance(mesh, both)  # at once: each call builds its trees anew
+    report = inspect_mesh(mesh, winding[points:])
     if not report.solid:
         return f"{source.name}: {report.advice}"
-    generator = numpy.random.default_rng(int(source.digest[:12], 16))
-    training = sample_sdf_points(mesh, points, generator)
-    evaluation = distances_at(mesh, generator.uniform(-1, 1, (NUM_EVAL_POINTS, 3)))
+    rows = numpy.concatenate([both, distance[:, None]], 1).astype(numpy.float32)
     with atomic_path(parts / f"{source.digest}.npz") as temporary:
         numpy.savez(
             temporary,
-            points=training,
-            evaluation=evaluation,
+            points=rows[:points],
+            evaluation=rows[points:],
             vertices=mesh.vertices.astype(numpy.float32),
             faces=mesh.faces.astype(numpy.int32),
             report=numpy.array(json.dumps(asdict(report) | {"normalization": asdict(mesh.normalization)})),
