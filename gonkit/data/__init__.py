@@ -5,12 +5,12 @@ from __future__ import annotations
 from gonkit.data.components import Display, Measures, Metric
 from gonkit.data.dataset import DatasetInfo, InMemoryDataset, Pair, SignalDataset, SubsetDataset, evenly_spaced
 from gonkit.data.files import BufferedWriter, SignalFiles, SignalReader, SignalWriter
-from gonkit.data.folder import files_in, folder_classes
+from gonkit.data.folder import files_in, folder_classes, folder_split, ignored_files
 from gonkit.data.grid import Grid
 from gonkit.data.masks import ObservationMask, random_mask
 from gonkit.data.settings import IsPath, Settings
 from gonkit.data.signal import DecodeFn, DefaultLosses, Signal, Task
-from gonkit.data.splits import Split, report_skipped_files, split_indices, window_starts
+from gonkit.data.splits import Split, report_skipped_files, split_by_name, split_indices, window_starts
 from gonkit.data.streaming import HDF5Rows, StreamingDataset
 from gonkit.data.validation import SignalField, explain_validation_error
 
@@ -43,8 +43,11 @@ __all__ = [
     "explain_validation_error",
     "files_in",
     "folder_classes",
+    "folder_split",
+    "ignored_files",
     "random_mask",
     "report_skipped_files",
+    "split_by_name",
     "split_indices",
     "window_starts",
 ]

@@ -1,17 +1,37 @@
-"""The files of a folder, and the classes that its sub-folders make."""
+"""The files of a folder, and the splits and classes that its sub-folders make."""
 
 from __future__ import annotations
 
-__all__ = ["files_in", "folder_classes"]
+__all__ = ["files_in", "folder_classes", "folder_split", "ignored_files"]
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 
+import torch
+from torch import Tensor
+
+from gonkit.data.splits import Split, split_by_name
 from gonkit.errors import GonkitError
+
+SPLIT_FOLDERS: Mapping[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Folders at the top that are splits, if one is the training set and one another."""
 
 
 def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: Sequence[str] = ()) -> list[Path]:
-    """The files in a folder and below it that end in one of some suffixes, sorted; hidden files are left out.
+    """The files in a folder and below it that end in one of some suffixes, sorted.
+
+    Links are followed. Hidden files and folders are left out, such as `.ipynb_checkpoints` and drafts of a process that
+    was killed.
 
     Args:
         folder: where to look.
@@ -25,15 +45,53 @@ def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: S
     if not folder.is_dir():
         named = f"{', '.join(alternatives)} or " if alternatives else ""
         raise GonkitError(f"{folder}: no such folder; signal.data must be {named}a folder of {noun}")
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    paths = sorted(path for path in files if not path.name.startswith("."))  # hidden: drafts of a killed process, say
+    paths = sorted(path for path in _walk(folder) if path.suffix.lower() in suffixes)
     if not paths:
         raise GonkitError(f"{folder}: no {noun} in it or below ({', '.join(sorted(suffixes))})")
     return paths
 
 
+def ignored_files(folder: Path, suffixes: Collection[str]) -> str:
+    """A note about the files of a folder that `files_in` leaves out for their suffix; empty if there are none."""
+    others = Counter(path.suffix.lower() or "no suffix" for path in _walk(folder))
+    counts = [f"{count} {suffix}" for suffix, count in others.most_common() if suffix not in suffixes]
+    return f"not read: {', '.join(counts)}" if counts else ""
+
+
+def folder_split(folder: Path, names: Sequence[str], split: Split, shares: tuple[float, float] = (0.1, 0.1)) -> Tensor:
+    """Numbers of the files that belong to a split.
+
+    The splits are the folders `train`, `val` (`valid`, `validation`) and `test` at the top, if there are such; what is
+    missing of them is taken from the training files. Otherwise `split_by_name` decides.
+
+    Args:
+        folder: for messages.
+        names: paths relative to it.
+        split: which part.
+        shares: of validation and of test, where they are taken from the training files.
+
+    Raises:
+        GonkitError: fewer than three files, or files beside the folders of splits.
+
+    Example:
+        >>> names = ["train/a.png", "train/b.png", "train/c.png", "test/d.png"]
+        >>> [folder_split(Path("data"), names, split).tolist() for split in ("train", "val", "test")]
+        [[0, 2], [1], [3]]
+    """
+    try:
+        splits = _folder_splits(names) or split_by_name(names, shares)
+        missing = {"val", "test"} - set(splits)
+        training = [number for number, part in enumerate(splits) if part == "train"]
+        drawn = split_by_name([names[number] for number in training], shares) if missing else []
+    except GonkitError as error:
+        raise GonkitError(f"{folder}: {error}") from None
+    for number, part in zip(training, drawn, strict=False):
+        splits[number] = part if part in missing else "train"
+    return torch.tensor([number for number, part in enumerate(splits) if part == split], dtype=torch.int64)
+
+
 def folder_classes(names: Sequence[str]) -> tuple[tuple[str, ...], list[int] | None]:
-    """Class names, and the label of each file, from the first folder of its relative path.
+    """Class names, and the label of each file, from the first folder of its path, below those of splits.
 
     Args:
         names: paths relative to the data folder.
@@ -46,9 +104,39 @@ def folder_classes(names: Sequence[str]) -> tuple[tuple[str, ...], list[int] | N
         (('cat', 'dog'), [0, 1, 0])
         >>> folder_classes(["cat/1.png", "2.png"])
         ((), None)
+        >>> folder_classes(["train/cat/1.png", "test/dog/2.png"])
+        (('cat', 'dog'), [0, 1])
     """
-    parts = [Path(name).parts for name in names]
+    top = 0 if _folder_splits(names) is None else 1
+    parts = [PurePath(name).parts[top:] for name in names]
     if not all(len(part) > 1 for part in parts):
         return (), None
     classes = sorted({part[0] for part in parts})
     return tuple(classes), [classes.index(part[0]) for part in parts]
+
+
+def _folder_splits(names: Sequence[str]) -> list[Split] | None:
+    """The split that each file's first folder names; None where folders are not splits."""
+    tops = [path.parts[0].lower() if len((path := PurePath(name)).parts) > 1 else "" for name in names]
+    found = {SPLIT_FOLDERS[top] for top in tops if top in SPLIT_FOLDERS}
+    if "train" not in found or len(found) == 1:
+        return None
+    if outside := [name for name, top in zip(names, tops, strict=True) if top not in SPLIT_FOLDERS]:
+        folders = ", ".join(sorted({top for top in tops if top in SPLIT_FOLDERS}))
+        raise GonkitError(
+            f"{len(outside)} of {len(names)} files, such as {outside[0]}, lie beside the folders {folders}, which are "
+            "splits; move them into one, or rename these folders"
+        )
+    return [SPLIT_FOLDERS[top] for top in tops]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files below a folder that are not hidden; a folder that links lead to twice is visited once."""
+    visited = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(root)) in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        yield from (Path(root, name) for name in files if not name.startswith("."))

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 @dataclass(frozen=True)
 class IsPath:
-    """Marks a text setting as a path, so that it can be made absolute.
+    """Marks a text setting as a path, so that it can be made absolute; `~` is the home folder.
 
     Attributes:
         unless: words that are not paths, such as the names of embedded data sets.
@@ -45,5 +45,5 @@ class Settings(BaseModel):
             if isinstance(value, Settings):
                 changes[name] = value.with_absolute_paths()
             elif marks and isinstance(value, str) and value not in marks[0].unless:
-                changes[name] = str(Path(value).resolve())
+                changes[name] = str(Path(value).expanduser().resolve())
         return self.model_copy(update=changes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Split", "report_skipped_files", "split_indices", "window_starts"]
+__all__ = ["Split", "report_skipped_files", "split_by_name", "split_indices", "window_starts"]
 
+import hashlib
+import os
 from collections.abc import Sequence
 from typing import Literal
 
@@ -32,12 +34,43 @@ def split_indices(count: int, split: Split, shares: tuple[float, float] = (0.1, 
         >>> [len(split_indices(100, s)) for s in ("train", "val", "test")]
         [80, 10, 10]
     """
-    if count < 3:
-        raise GonkitError(f"{count} signal(s) found; at least 3 are needed, one each to train, validate and test")
+    _require_three(count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     val, test = (max(1, round(share * count)) for share in shares)
     parts = {"val": order[:val], "test": order[val : val + test], "train": order[val + test :]}
     return parts[split].sort().values
+
+
+def split_by_name(names: Sequence[str], shares: tuple[float, float] = (0.1, 0.1)) -> list[Split]:
+    """The split of each signal, which a hash of its name decides: signals that are added move none of the others.
+
+    Args:
+        names: of the signals, at least 3.
+        shares: of validation and of test, about; each gets at least one signal.
+
+    Raises:
+        GonkitError: fewer than three signals.
+
+    Example:
+        >>> names = [f"{number}.png" for number in range(100)]
+        >>> splits = split_by_name(names)
+        >>> [splits.count(split) for split in ("train", "val", "test")], splits == split_by_name([*names, "z"])[:100]
+        ([84, 10, 6], True)
+    """
+    _require_three(len(names))
+    val, test = shares
+    places = [int(hashlib.sha256(os.fsencode(name)).hexdigest()[:8], 16) / 2**32 for name in names]
+    splits: list[Split] = ["val" if x < val else "test" if x < val + test else "train" for x in places]
+    everything: tuple[Split, ...] = ("val", "test", "train")
+    for missing in (part for part in everything if part not in splits):
+        movable = [number for number, part in enumerate(splits) if splits.count(part) > 1]
+        splits[min(movable, key=lambda number: places[number])] = missing
+    return splits
+
+
+def _require_three(count: int) -> None:
+    if count < 3:
+        raise GonkitError(f"{count} signal(s) found; at least 3 are needed, one each to train, validate and test")
 
 
 def window_starts(length: int, window: int, overlap: float = 0.5) -> list[int]:

@@ -57,7 +57,7 @@ class Model:
         return self.recipe.signal
 
     def dataset(self, split: Split) -> SignalDataset:
-        """The signals of a split: "train", "val" or "test".
+        """The signals of a split.
 
         Raises:
             GonkitError: a model from a file whose data sets were passed to `gonkit.train`.
@@ -65,9 +65,7 @@ class Model:
         if self.datasets is None:
             return self.task.dataset(split)
         if split not in self.datasets:
-            raise GonkitError(
-                "this model was trained on data sets passed to gonkit.train, and its file does not hold them"
-            )
+            raise GonkitError("this model was trained on data passed to gonkit.train, and its file does not hold them")
         return self.datasets[split]
 
     @staticmethod
@@ -271,14 +269,14 @@ class Model:
         return self.decode(self.sample_latent(count, **spread), resolution, chunk)
 
     def class_index(self, name: int | str) -> int:
-        """The number of a class, from its name or number.
+        """The number of a class, from its name, or from its number where no name is one.
 
         Raises:
             GonkitError: no class of such a name.
         """
         if str(name) in self.class_names:
             return self.class_names.index(str(name))
-        if not str(name).isdecimal():
+        if not str(name).isdecimal() or any(other.isdecimal() for other in self.class_names):
             known = ", ".join(self.class_names) or "classes without names: give a number"
             raise GonkitError(
                 f"label: there is no class {name!r}{did_you_mean(str(name), self.class_names)}; there are {known}"

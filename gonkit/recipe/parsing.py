@@ -10,7 +10,7 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -121,6 +121,8 @@ def recipe_from_dict(
     section_types: dict[str, type[Settings]] = {}
     problems += _import_task_type(table, section_types, folder)
     section_types |= SECTIONS
+    for override in overrides:
+        _keep_words(table, override, section_types)
     for key in table.keys() - SECTIONS.keys() - {"name", "signal"}:
         problems.append(f"{key}: there is no such section{did_you_mean(key, ['name', 'signal', *SECTIONS])}")
     sections: Table = {}
@@ -175,6 +177,16 @@ def _apply_override(table: Table, override: str) -> list[str]:
             return [f"--set {override}: {step!r} is not a section"]
     table[last] = value
     return []
+
+
+def _keep_words(table: Table, override: str, section_types: Mapping[str, type[Settings]]) -> None:
+    """A number given to a key that takes text is text, as in `--set signal.data=2024`."""
+    key, _, text = override.partition("=")
+    section, _, name = key.strip().partition(".")
+    if section in section_types and (field := section_types[section].model_fields.get(name)) is not None:
+        kinds = {field.annotation, *get_args(field.annotation)}
+        if str in kinds and not kinds & {int, float, bool} and not isinstance(table[section][name], str | dict | list):
+            table[section][name] = text.strip()
 
 
 def _take_out_renamed(table: Table, section: str, section_type: type[Settings]) -> list[str]:

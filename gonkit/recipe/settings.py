@@ -125,7 +125,8 @@ class TrainSettings(Settings):
     """Of the outer pass, and of the inner one where signals have points of their own; the shared origin and the weights
     stay float32. "auto": see `gonkit.training.resolve_auto_settings`."""
     compile: Literal["auto"] | bool = "auto"
-    """Compile the training step, which pays after a minute of training and needs a C++ compiler. "auto": see
+    """Compile the training step, which pays after a minute of training and needs a C++ compiler; the next run of a
+    network of the same shape finds it again. "auto": see
     `gonkit.training.resolve_auto_settings`."""
     max_points: Literal["auto"] | NonNegativeInt = "auto"
     """Points, of all signals together, whose activations a step keeps; those of more are recomputed in the backward

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, get_args
 
 import torch
 from PIL import Image as pillow
@@ -33,6 +33,9 @@ from gonkit.data import (
     Split,
     StreamingDataset,
     files_in,
+    folder_classes,
+    folder_split,
+    ignored_files,
     report_skipped_files,
     split_indices,
     window_starts,
@@ -142,6 +145,8 @@ class Audio(Signal):
         assigned = self._list_files()
         recordings, problems = read_recordings(list(assigned), self.rate, self.stream, self._file_fields)
         note = report_skipped_files(problems, len(assigned), "recordings", self.skip_bad)
+        if self.data not in TORCHAUDIO:
+            note = "; ".join(filter(None, (note, ignored_files(Path(self.data), SUFFIXES))))
         try:
             chosen = split_recordings(recordings, split, assigned, self.test)
         except GonkitError as error:
@@ -149,11 +154,12 @@ class Audio(Signal):
         windows = [(recording, start) for recording in chosen for start in self._window_starts(recording)]
         if not windows:
             raise GonkitError(f"{self.data}: no usable recording is in the {split} split")
-        names = [f"{r.path} at {start / self.rate:.3f} s" if self.windows else str(r.path) for r, start in windows]
-        classes = sorted({recording.label for recording in recordings})
-        classes = [] if "" in classes else classes
-        labels = torch.tensor([classes.index(recording.label) for recording, _ in windows]) if classes else None
-        info = DatasetInfo(names, labels, tuple(classes), note, self.stream)
+        names = [self._name(recording.path) for recording, _ in windows]
+        if self.windows:
+            names = [f"{name} at {at / self.rate:.3f} s" for name, (_, at) in zip(names, windows, strict=True)]
+        classes, label_of = self._classes(recordings)
+        labels = torch.tensor([label_of[recording.path] for recording, _ in windows]) if classes else None
+        info = DatasetInfo(names, labels, classes, note, self.stream)
         read = partial(_read_window, windows, self.length)
         if self.stream:
             return StreamingDataset(read, torch.arange(len(windows)), self.grid(), info)
@@ -204,15 +210,32 @@ class Audio(Signal):
         """All recordings, each with the split that a public data set assigns it to, or None."""
         if self.data in TORCHAUDIO:
             return torchaudio_files(self.data, Path(self.root), self.download)
-        return dict.fromkeys(files_in(Path(self.data), SUFFIXES, "recordings", BUILT_IN + TORCHAUDIO))
+        folder = Path(self.data)
+        paths = files_in(folder, SUFFIXES, "recordings", BUILT_IN + TORCHAUDIO)
+        if self.test:  # then parts of their names decide
+            return dict.fromkeys(paths)
+        names = [self._name(path) for path in paths]
+        return {paths[n]: split for split in get_args(Split) for n in folder_split(folder, names, split).tolist()}
+
+    def _name(self, path: Path) -> str:
+        """A recording's path below the folder of the data."""
+        return path.relative_to(self.root if self.data in TORCHAUDIO else self.data).as_posix()
 
     def _file_fields(self, path: Path) -> dict[str, str]:
-        """Parts of a file name by the pattern; without one, the sub-folder is the label."""
+        """Parts of a file name by the pattern."""
         if self.pattern is not None:
             return parse_name(path, self.pattern)
-        base = self.root if self.data in TORCHAUDIO else self.data
-        is_nested = len(path.relative_to(base).parts) > 1
-        return {"label": path.parent.name} if is_nested and self.data != "yesno" else {}
+        return {"label": path.parent.name} if self.data == "speechcommands" else {}
+
+    def _classes(self, recordings: Sequence[Recording]) -> tuple[tuple[str, ...], dict[Path, int]]:
+        """Class names, none if some recordings have none, and the label of each recording."""
+        if self.pattern is None and self.data not in TORCHAUDIO:
+            classes, labels = folder_classes([self._name(recording.path) for recording in recordings])
+        else:
+            found = sorted({recording.label for recording in recordings})
+            classes = () if "" in found else tuple(found)
+            labels = [classes.index(recording.label) for recording in recordings] if classes else None
+        return classes, dict(zip((recording.path for recording in recordings), labels or [], strict=bool(labels)))
 
     def _window_starts(self, recording: Recording) -> Sequence[int]:
         return window_starts(recording.length, self.length) if self.windows else [0]

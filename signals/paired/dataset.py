@@ -4,9 +4,10 @@ from __future__ import annotations
 
 __all__ = ["ConcatDataset", "Matching", "PairedDataset"]
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, Literal
 
 import torch
@@ -173,17 +174,29 @@ class ConcatDataset(SignalDataset):
 
 
 def _match_stems(sources: SignalDataset, targets: SignalDataset, split: Split) -> Tensor:
-    """(N, 2) numbers of the source and the target of each pair, whose names have the same stem."""
-    source_stems, target_stems = (
-        [Path(name).stem for name in part.info.names_of(torch.arange(len(part)))] for part in (sources, targets)
+    """(N, 2) numbers of the source and the target of each pair.
+
+    They have the same path below their folders, without the suffix; or the same name where that is unambiguous.
+    """
+    source_names, target_names = (
+        [PurePath(name).with_suffix("") for name in part.info.names_of(torch.arange(len(part)))]
+        for part in (sources, targets)
     )
-    numbers = {stem: number for number, stem in enumerate(source_stems)}
-    if unmatched := [stem for stem in target_stems if stem not in numbers]:
+    if not set(target_names) <= set(source_names):  # other folders on both sides
+        source_names, target_names = ([PurePath(path.name) for path in paths] for paths in (source_names, target_names))
+    numbers = {path: number for number, path in enumerate(source_names)}
+    if unmatched := [str(path) for path in target_names if path not in numbers]:
         raise GonkitError(
-            f'signal.pairs = "stem": {len(unmatched)} of {len(target_stems)} {split} targets have no source of '
-            f"their name: {_abbreviate(unmatched)}; sources are called {_abbreviate(source_stems)}"
+            f'signal.pairs = "stem": {len(unmatched)} of {len(target_names)} {split} targets have no source of '
+            f"their name: {_abbreviate(unmatched)}; sources are called {_abbreviate(list(map(str, source_names)))}"
         )
-    return torch.tensor([[numbers[stem], number] for number, stem in enumerate(target_stems)])
+    if len(numbers) < len(source_names):
+        several = sorted(str(path) for path, count in Counter(source_names).items() if count > 1)
+        raise GonkitError(
+            f'signal.pairs = "stem": several sources are called {_abbreviate(several)}, and the folders around them do '
+            "not match those of the targets; arrange both folders alike"
+        )
+    return torch.tensor([[numbers[path], number] for number, path in enumerate(target_names)])
 
 
 def _match_classes(sources: DatasetInfo, targets: DatasetInfo, split: Split) -> Tensor:

@@ -6,7 +6,7 @@ __all__ = ["Distance", "Occupancy", "Shape", "ShapeFiles"]
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -30,6 +30,7 @@ from gonkit.data import (
     Split,
     files_in,
     folder_classes,
+    folder_split,
     report_skipped_files,
     split_indices,
 )
@@ -110,9 +111,9 @@ class Shape(Signal, ABC):
     def dataset(self, split: Split) -> SignalDataset:
         if self.data == "solids" and not self.needs_distance:
             classes = self._classes([synthetic.shape_name(number) for number in range(self.count)])
-            return SolidDataset(self._split_index(self.count, split), self.points, classes, self.shared)
+            return SolidDataset(self._split_index(split, self.count), self.points, classes, self.shared)
         cache = self.point_cache(quiet=split != "train")
-        index = self._split_index(len(cache.names), split)
+        index = self._split_index(split, len(cache.names), None if self.data == "solids" else cache.names)
         classes = self._classes(cache.names)
         if self.shared:
             return SharedPointShapeDataset(cache, index, self.values_from_sdf, classes, load_shared_distances(cache))
@@ -129,11 +130,15 @@ class Shape(Signal, ABC):
         report_skipped_files(cache.problems, len(sources), "meshes", self.skip_bad and bool(cache.names))
         return cache
 
-    def _split_index(self, total: int, split: Split) -> Tensor:
-        if not self.held_out:
+    def _split_index(self, split: Split, total: int, names: Sequence[str] | None = None) -> Tensor:
+        """Numbers of the shapes of a split, of `total`, which may be files of some names."""
+        shares = (self.held_out, self.held_out)
+        if not shares[0]:
             return torch.arange(total)
+        if names is not None:
+            return folder_split(Path(self.data), names, split, shares)
         try:
-            return split_indices(total, split, (self.held_out, self.held_out))
+            return split_indices(total, split, shares)
         except GonkitError as error:
             raise GonkitError(f"{self.data}: {error}; or set signal.held_out = 0 to train on all of them") from None
 
@@ -176,12 +181,11 @@ class Shape(Signal, ABC):
         if self.data == "solids":
             return [_synthetic_source(number) for number in range(self.count)]
         folder = Path(self.data)
-        return [
-            MeshSource(
-                str(path.relative_to(folder)), hashlib.sha256(path.read_bytes()).hexdigest(), partial(read_mesh, path)
-            )
-            for path in files_in(folder, SUFFIXES, "meshes", alternatives=("solids",))
-        ]
+        paths = files_in(folder, SUFFIXES, "meshes", alternatives=("solids",))
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        loads = (partial(read_mesh, path) for path in paths)
+        return [MeshSource(*parts) for parts in zip(names, digests, loads, strict=True)]
 
     def _classes(self, names: list[str]) -> Classes:
         if self.data == "solids":

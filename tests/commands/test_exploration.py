@@ -64,7 +64,7 @@ def test_paths_through_files_and_classes(
     assert write("interpolate", "--classes", "3") == -1
     capsys.readouterr()
     assert write("interpolate", "--classes", "3", "12") == -1
-    assert "no training signal is of class 12" in capsys.readouterr().err
+    assert "there is no class '12'" in capsys.readouterr().err
 
 
 def test_an_analogy_of_equal_files_is_the_third_s_reconstruction(trained: Trained, tmp_path: Path) -> None:

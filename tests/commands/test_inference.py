@@ -54,7 +54,7 @@ def test_samples_of_a_class_by_name_or_number(
     assert main([*sample, "--count", "2", "--label", "3", "--truncation", "1.5", *out]) == 0
     assert len(list((tmp_path / "a").glob("*.png"))) == 2
     assert main([*sample, "--label", "12"]) == 2
-    assert "knows the classes 0, 1" in capsys.readouterr().err
+    assert "there is no class '12'; did you mean '2'?; there are 0, 1" in capsys.readouterr().err
     assert main([*sample, "--label", "seven"]) == 2
     assert "there is no class 'seven'" in capsys.readouterr().err
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gonkit.data import files_in, folder_classes
+from gonkit.data import files_in, folder_classes, folder_split, ignored_files, split_by_name
 from gonkit.errors import GonkitError
 
 
@@ -36,3 +36,62 @@ def test_a_missing_and_an_empty_folder_are_named(tmp_path: Path) -> None:
 def test_classes_are_the_first_folders_if_every_file_is_in_one() -> None:
     assert folder_classes(["b/1.png", "a/deep/2.png", "b/3.png"]) == (("a", "b"), [1, 0, 1])
     assert folder_classes(["b/1.png", "2.png"]) == ((), None)
+
+
+def test_hidden_folders_are_left_out_and_links_followed_once(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "data/a.png",
+        "data/.ipynb_checkpoints/a-checkpoint.png",
+        "data/__MACOSX/b.png",
+        "data/._c.png",
+        "far/d.png",
+    )
+    (tmp_path / "data/linked").symlink_to(tmp_path / "far")
+    (tmp_path / "far/loop").symlink_to(tmp_path / "data")
+    files = files_in(tmp_path / "data", {".png"}, "pictures")
+    assert [path.relative_to(tmp_path / "data").as_posix() for path in files] == ["a.png", "linked/d.png"]
+
+
+def test_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.BMP", "c/d.bmp", "README", ".hidden.tif")
+    assert ignored_files(tmp_path, {".png"}) == "not read: 2 .bmp, 1 no suffix"
+    assert ignored_files(tmp_path, {".png", ".bmp", "no suffix"}) == ""
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "Validation", None])
+def test_folders_of_splits_are_the_splits_and_not_classes(val: str | None) -> None:
+    names = [
+        f"{top}/{kind}/{n}.png" for top in ("train", val, "test") if top for kind in ("cat", "dog") for n in range(30)
+    ]
+    parts = {split: folder_split(Path("x"), names, split).tolist() for split in ("train", "val", "test")}
+    assert sorted(number for numbers in parts.values() for number in numbers) == list(range(len(names)))
+    for split, numbers in parts.items():
+        assert numbers
+        tops = {names[number].split("/")[0] for number in numbers}
+        assert tops == {{"train": "train", "val": val or "train", "test": "test"}[split]}
+    classes, labels = folder_classes(names)
+    assert classes == ("cat", "dog")
+    assert labels == [int("dog" in name) for name in names]
+
+
+def test_files_beside_folders_of_splits_are_named() -> None:
+    names = ["train/1.png", "train/2.png", "test/3.png", "more/4.png"]
+    with pytest.raises(
+        GonkitError, match=r"data: 1 of 4 files, such as more/4.png, lie beside the folders test, train"
+    ):
+        folder_split(Path("data"), names, "train")
+    alone = ["train/1.png", "bus/2.png", "train/3.png"]  # means of transport
+    assert folder_classes(alone) == (("bus", "train"), [1, 0, 1])
+
+
+def test_a_file_that_is_added_moves_none_of_the_others() -> None:
+    names = [f"p{number:02d}.png" for number in range(40)]
+    before = split_by_name(names)
+    assert {part: before.count(part) > 0 for part in ("train", "val", "test")} == dict.fromkeys(before, True)
+    for added in ("a.png", "p11b.png", "z.png"):
+        after = dict(zip(sorted([*names, added]), split_by_name(sorted([*names, added])), strict=True))
+        assert [after[name] for name in names] == before
+    assert sorted(split_by_name(["1", "2", "3"])) == ["test", "train", "val"]  # each has one
+    with pytest.raises(GonkitError, match="at least 3 are needed"):
+        split_by_name(["1", "2"])

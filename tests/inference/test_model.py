@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,11 @@ def test_a_class_is_found_by_name_or_number(trained: Trained) -> None:
     assert model.class_index("7") == model.class_index(7) == 7
     with pytest.raises(GonkitError, match="there is no class 'seven'"):
         model.class_index("seven")
+    numbered = replace(model, class_names=("1", "10", "2"))  # names of folders, sorted
+    assert [numbered.class_index(name) for name in ("1", 2, "10")] == [0, 2, 1]
+    with pytest.raises(GonkitError, match="there is no class '0'.*; there are 1, 10, 2"):
+        numbered.class_index("0")
+    assert replace(model, class_names=("cat", "dog")).class_index("1") == 1
 
 
 def test_class_means_are_means_of_training_latents(trained: Trained) -> None:

@@ -130,7 +130,7 @@ def test_a_model_of_passed_data_knows_them_and_its_file_does_not(
     model, folder = gonkit.train(waves_recipe(), dataset=data, out=tmp_path / "run", quiet=True)
     assert [len(model.dataset(split)) for split in get_args(Split)] == [32, 4, 4]
     loaded = gonkit.load(folder)
-    with pytest.raises(GonkitError, match=r"trained on data sets passed to gonkit\.train, and its file does not hold"):
+    with pytest.raises(GonkitError, match=r"trained on data passed to gonkit\.train, and its file does not hold"):
         loaded.dataset("test")
     assert len(loaded.sample(2)) == 2
     capsys.readouterr()

@@ -84,6 +84,19 @@ def test_the_renamed_keys_are_those_that_the_changes_name() -> None:
     }
 
 
+@pytest.mark.parametrize("word", ["2024", "1e3", "true", "3.50"])
+def test_a_number_is_a_word_where_text_is_wanted(word: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = parse_recipe(RECIPE, [f"signal.data={word}", "train.steps=7"])
+    assert recipe.signal.data == str(tmp_path / word)  # type: ignore[attr-defined]
+    assert recipe.train.steps == 7
+
+
+def test_the_home_folder_is_written_as_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse_recipe(RECIPE, ["signal.data=~/pictures"]).signal.data == str(tmp_path / "pictures")  # type: ignore[attr-defined]
+
+
 def test_overrides_reach_every_depth() -> None:
     recipe = parse_recipe(
         RECIPE,
@@ -112,7 +125,7 @@ def test_overrides_reach_every_depth() -> None:
         ("signals.image", "must read 'module:Class' or 'file.py:Class'"),
         ("signals.imago:Image", "there is no module 'signals.imago'"),
         ("signals.image:Imago", "did you mean 'Image'"),
-        ("signals.image:BUILT_IN", "must be a subclass of gonkit's Task"),
+        ("signals.image:load_photographs", "must be a subclass of gonkit's Task"),
         ("none.py:Mine", "no file none.py; looked for"),
         ("mine.py:Mine", "ZeroDivisionError: division by zero"),
     ],

@@ -186,15 +186,52 @@ def test_pictures_of_an_hdf5_file(tmp_path: Path, shape: tuple[int, ...], color:
 
 def test_an_hdf5_file_of_the_wrong_form_is_refused(tmp_path: Path) -> None:
     floats = write_hdf5(tmp_path / "floats.h5", numpy.zeros((9, 4, 4), numpy.float32))
-    expected = r"floats\.h5: values must be \(N, H, W\) or \(N, H, W, C\) uint8; got \(9, 4, 4\) float32"
+    expected = (
+        r"floats\.h5: values must be \(N, H, W\) or \(N, H, W, C\) uint8, with C = 1 or 3; got \(9, 4, 4\) float32"
+    )
     with pytest.raises(GonkitError, match=expected):
         Image(data=str(floats)).dataset("train")
     short = write_hdf5(tmp_path / "short.h5", numpy.zeros((9, 4, 4), numpy.uint8), label=numpy.zeros(5, int))
-    with pytest.raises(GonkitError, match=r"short\.h5: label must be \(9,\); got \(5,\)"):
+    with pytest.raises(GonkitError, match=r"short\.h5: label must be \(9,\) integers; got \(5,\) int64"):
         Image(data=str(short)).dataset("train")
     (tmp_path / "broken.h5").write_bytes(b"no")
     with pytest.raises(GonkitError, match=r"broken\.h5: cannot be read as an HDF5 file"):
         Image(data=str(tmp_path / "broken.h5")).dataset("train")
+
+
+@pytest.mark.parametrize("shape", [(9, 3, 8, 8), (9, 1, 8, 8), (9, 8, 8, 2)])
+def test_an_hdf5_file_with_channels_elsewhere_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = write_hdf5(tmp_path / "chw.h5", numpy.zeros(shape, numpy.uint8))
+    with pytest.raises(GonkitError, match=r"chw\.h5: values must be .* with C = 1 or 3; got \(9"):
+        Image(data=str(path)).dataset("train")
+
+
+@pytest.mark.parametrize(
+    ("label", "needle"),
+    [
+        ([0, 1, -1, 2, -1, 0, 1, 2, 0], "got -1 at row 2, 2 such in all"),
+        ([0, 1, 900, 2, 0, 0, 1, 2, 0], "got 900 at row 2, 1 such in all"),
+        ([0.0, 1.0, 0.5] * 3, r"must be \(9,\) integers; got \(9,\) float64"),
+    ],
+)
+def test_labels_that_are_no_class_numbers_are_named(tmp_path: Path, label: list[float], needle: str) -> None:
+    path = write_hdf5(tmp_path / "neg.h5", numpy.zeros((9, 8, 8), numpy.uint8), label=numpy.array(label))
+    with pytest.raises(GonkitError, match=rf"neg\.h5: label .*{needle}"):
+        Image(data=str(path)).dataset("train")
+
+
+def test_splits_and_classes_of_a_folder_of_folders(tmp_path: Path) -> None:
+    for number, name in enumerate(["train/cat", "train/dog", "test/cat", "test/dog"]):
+        (tmp_path / name).mkdir(parents=True)
+        for k in range(4):
+            pillow.new("L", (8, 8), 50 * number + k).save(tmp_path / name / f"{k}.png")
+    pillow.new("L", (8, 8)).save(tmp_path / "train/dog/ignored.ppm")
+    signal = Image(data=str(tmp_path), size=8)
+    parts = {split: signal.dataset(split) for split in ("train", "val", "test")}
+    assert [len(part) for part in parts.values()] == [7, 1, 8]
+    assert all(name.startswith("test/") for name in all_names(parts["test"]))
+    assert parts["train"].info.class_names == ("cat", "dog")
+    assert parts["train"].info.note == "not read: 1 .ppm"
 
 
 def write_idx(path: Path, array: numpy.ndarray) -> None:

@@ -95,6 +95,6 @@ def test_streamed_recordings_are_checked_too(tmp_path: Path) -> None:
     (tmp_path / "4.wav").unlink()
     soundfile.write(tmp_path / "5.wav", numpy.full(500, numpy.nan), 8000, subtype="FLOAT")
     datasets = [signal.dataset(split) for split in ("train", "val", "test")]
-    (dataset,) = [one for one in datasets if str(tmp_path / "5.wav") in all_names(one)]
+    (dataset,) = [one for one in datasets if "5.wav" in all_names(one)]
     with pytest.raises(GonkitError, match=r"5\.wav: .* not finite"):
         all_signals(dataset)

@@ -37,6 +37,30 @@ def test_pairs_by_stem_are_split_together(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_equal_names_in_several_folders_are_told_apart_by_their_folders(tmp_path: Path, alike: bool) -> None:
+    for top, brightness in (("photos", 1.0), ("drawings", 0.5)):
+        for number, person in enumerate(("ann", "bob", "eve")):
+            folder = person if alike or top == "photos" else f"person {number}"
+            write_pictures(tmp_path / top / folder, "abcd", brightness=brightness - 0.1 * number)
+    photos, drawings = Image(data=str(tmp_path / "photos"), size=8), Image(data=str(tmp_path / "drawings"), size=8)
+    signal = Translation(target=photos, source=drawings, pairs="stem")
+    if not alike:
+        with pytest.raises(GonkitError, match=r"several sources are called 'a', .*arrange both folders alike"):
+            signal.dataset("train")
+        return
+    names = []
+    for split in SPLITS:
+        dataset = signal.dataset(split)
+        index = torch.arange(len(dataset))
+        names += dataset.info.names_of(index)
+        inputs = dataset.inputs(index)
+        assert inputs is not None
+        for name, source in zip(dataset.info.names_of(index), inputs.values, strict=True):
+            torch.testing.assert_close(source, drawings.files.load(tmp_path / "drawings" / name).values)
+    assert sorted(names) == sorted(f"{person}/{letter}.png" for person in ("ann", "bob", "eve") for letter in "abcd")
+
+
 def test_targets_without_a_source_are_named(tmp_path: Path) -> None:
     targets = write_pictures(tmp_path / "color", "abcdefghij")
     sources = write_pictures(tmp_path / "dark", "abcdefghij")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["Image", "ImageFiles", "ImageMeasures", "ImageReader", "load_photographs"]
+__all__ = ["Image", "ImageMeasures", "load_photographs"]
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import h5py
 import numpy
 import torch
 from PIL import Image as pillow
-from PIL import ImageOps
-from pydantic import Field
+from PIL import ImageColor, ImageOps
+from pydantic import Field, field_validator
 from torch import Tensor
 
-from gonkit.batch import Batch, Sample
+from gonkit.batch import Batch
 from gonkit.data import (
     DatasetInfo,
     Grid,
@@ -30,19 +28,19 @@ from gonkit.data import (
     Metric,
     Signal,
     SignalDataset,
-    SignalFiles,
-    SignalReader,
     Split,
     StreamingDataset,
     evenly_spaced,
     files_in,
     folder_classes,
+    folder_split,
+    ignored_files,
     report_skipped_files,
     split_indices,
 )
 from gonkit.errors import GonkitError
-from gonkit.files import atomic_path
 from gonkit.metrics import ssim
+from signals.image.files import ImageFiles, opened, upright_srgb
 
 BUILT_IN = {"digits": 8, "photos": 16}  # name → pixels per side
 # name → class in torchvision.datasets, pixels per side, channels
@@ -68,10 +66,18 @@ class Image(Signal):
     """None for a public data set's own, gray for digits, and otherwise RGB."""
     fit: Literal["crop", "resize"] = "crop"
     """How pictures of other shapes become square: cropped to the center, or resized without keeping proportions."""
+    background: str = "white"
+    """Color that shows where pictures are transparent: a name or "#rrggbb"."""
     stream: bool = False
     """Read the pictures of a folder when they are needed, in `train.workers` processes; those of HDF5 always are."""
     skip_bad: bool = False
     """Skip pictures that cannot be read, and report how many."""
+
+    @field_validator("background")
+    @classmethod
+    def _validate_background(cls, background: str) -> str:
+        ImageColor.getrgb(background)  # raises ValueError
+        return background
 
     @property
     def channels(self) -> int:
@@ -121,19 +127,20 @@ class Image(Signal):
         digits = load_digits()
         planes = (digits.images / 16 * 255).round().astype(numpy.uint8)
         info = DatasetInfo(labels=torch.from_numpy(digits.target), class_names=DIGITS)
-        return self._select(len(planes), partial(self._read_row, planes), info, split)
+        return self._select(self._split(len(planes), split), partial(self._read_row, planes), info)
 
     def _photos(self, split: Split) -> SignalDataset:
         """Adjacent patches of the photographs at half their size, one photograph after the other."""
         side = self.resolved_size
         patches, names = [], []
         for name, photo in load_photographs():
-            small = self._to_mode(photo).resize((photo.width // 2, photo.height // 2), pillow.Resampling.BOX)
+            small = self.to_mode(photo).resize((photo.width // 2, photo.height // 2), pillow.Resampling.BOX)
             for top in range(0, small.height - side + 1, side):
                 for left in range(0, small.width - side + 1, side):
                     patches.append(small.crop((left, top, left + side, top + side)))
                     names.append(f"{name} at {left}, {top}")
-        return self._select(len(names), lambda number: self.to_values(patches[number]), DatasetInfo(names), split)
+        index = self._split(len(names), split)
+        return self._select(index, lambda number: self.to_values(patches[number]), DatasetInfo(names))
 
     def _torchvision(self, split: Split) -> SignalDataset:
         from torchvision import datasets
@@ -164,32 +171,36 @@ class Image(Signal):
         paths = files_in(folder, ImageFiles.read_suffixes, "pictures", [*BUILT_IN, *TORCHVISION])
         pictures, problems = _read_all(self, tuple(paths))
         note = report_skipped_files(problems, len(paths), "pictures", self.skip_bad)
-        names = [str(path.relative_to(folder)) for path, _ in pictures]
+        note = "; ".join(filter(None, (note, ignored_files(folder, ImageFiles.read_suffixes))))
+        names = [path.relative_to(folder).as_posix() for path, _ in pictures]
         class_names, labels = folder_classes(names)
         info = DatasetInfo(names, torch.tensor(labels) if labels else None, class_names, note, self.stream)
-        return self._select(len(pictures), partial(self._read_picture, pictures), info, split)
+        return self._select(folder_split(folder, names, split), partial(self._read_picture, pictures), info)
 
     def _hdf5(self, split: Split) -> SignalDataset:
         path = Path(self.data)
         rows = HDF5Rows(path, "values")
-        if rows.dtype != numpy.uint8 or len(rows.shape) not in (3, 4):
-            raise GonkitError(f"{path}: values must be (N, H, W) or (N, H, W, C) uint8; got {rows.shape} {rows.dtype}")
+        if rows.dtype != numpy.uint8 or len(rows.shape) not in (3, 4) or (*rows.shape, 1)[3] not in (1, 3):
+            raise GonkitError(
+                f"{path}: values must be (N, H, W) or (N, H, W, C) uint8, with C = 1 or 3; got {rows.shape} "
+                f"{rows.dtype}"
+            )
         count = rows.shape[0]
-        with h5py.File(path, "r") as file:
-            labels = torch.from_numpy(file["label"][:].astype(numpy.int64)) if "label" in file else None
-        if labels is not None and labels.shape != (count,):
-            raise GonkitError(f"{path}: label must be ({count},); got {tuple(labels.shape)}")
-        num_classes = int(labels.max()) + 1 if labels is not None and count else 0
+        labels = _read_labels(path, count)
+        num_classes = 0 if labels is None else int(labels.max()) + 1
         info = DatasetInfo(list(map(str, range(count))), labels, tuple(map(str, range(num_classes))), streams=True)
-        return self._select(count, partial(self._read_row, rows), info, split)
+        return self._select(self._split(count, split), partial(self._read_row, rows), info)
 
-    def _select(self, count: int, read: Callable[[int], Tensor], info: DatasetInfo, split: Split) -> SignalDataset:
-        """A split of `count` signals: `read` gives the values (P, C) of each by its number."""
+    def _split(self, count: int, split: Split) -> Tensor:
+        """Numbers of the signals of a split, of `count` without names."""
         try:
-            index = split_indices(count, split)
+            return split_indices(count, split)
         except GonkitError as error:
             place = f"signal.size = {self.resolved_size}" if self.data == "photos" else self.data
             raise GonkitError(f"{place}: {error}") from None
+
+    def _select(self, index: Tensor, read: Callable[[int], Tensor], info: DatasetInfo) -> SignalDataset:
+        """The signals `index`: `read` gives the values (P, C) of each by its number."""
         info = info.subset(index)
         if info.streams:
             return StreamingDataset(read, index, self.grid(), info)
@@ -204,56 +215,14 @@ class Image(Signal):
         pixels = rows[number]  # (H, W) or (H, W, C)
         return self.to_values(pillow.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels))
 
-    def _to_mode(self, picture: pillow.Image) -> pillow.Image:
-        if picture.mode in ("I;16", "I"):  # sixteen bits, which Pillow would clip at 255
-            picture = pillow.fromarray((numpy.asarray(picture).astype(numpy.float32) / 257).round().astype(numpy.uint8))
-        return picture.convert({1: "L", 3: "RGB"}[self.channels])
+    def to_mode(self, picture: pillow.Image) -> pillow.Image:
+        """A picture as it is meant to be seen, in the color mode of the signal type."""
+        return upright_srgb(picture, self.background).convert({1: "L", 3: "RGB"}[self.channels])
 
     def _to_square(self, picture: pillow.Image) -> pillow.Image:
         size = (self.resolved_size, self.resolved_size)
         make_square = ImageOps.fit if self.fit == "crop" else pillow.Image.resize
-        return make_square(self._to_mode(picture), size, pillow.Resampling.LANCZOS)
-
-
-class ImageFiles(SignalFiles):
-    """Picture files, read and written with Pillow."""
-
-    read_suffixes: ClassVar[frozenset[str]] = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-    write_suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".webp")
-
-    def __init__(self, signal: Image) -> None:
-        super().__init__(signal.to_object, signal.preview)
-        self.signal = signal
-
-    def load(self, path: Path) -> Sample:
-        return Sample(self.signal.to_values(self.read(path)), name=path.stem)
-
-    def save(self, obj: pillow.Image, stem: Path, suffix: str | None = None) -> Path:
-        path = self.path(stem, suffix)
-        with atomic_path(path) as temporary:
-            obj.save(temporary, quality=95)
-        return path
-
-    def open(self, path: Path) -> ImageReader:
-        return ImageReader(self.read(path), self.signal.resolved_size)
-
-    def read(self, path: Path) -> pillow.Image:
-        """A picture at its full size, upright, in the color mode of the signal type."""
-        with _opened(path) as picture:
-            return self.signal._to_mode(ImageOps.exif_transpose(picture))
-
-
-class ImageReader(SignalReader):
-    """A picture of any size, read forward by rows."""
-
-    def __init__(self, picture: pillow.Image, resolution: int) -> None:
-        pixels = numpy.array(picture)
-        self.pixels = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1))  # (H, W, C)
-        self.shape, self.resolution, self.row = pixels.shape[:2], resolution, 0
-
-    def read(self, count: int) -> Tensor:
-        self.row += count
-        return self.pixels[self.row - count : self.row].float().div(255).unsqueeze(0)
+        return make_square(self.to_mode(picture), size, pillow.Resampling.LANCZOS)
 
 
 class ImageMeasures(Measures):
@@ -281,18 +250,25 @@ def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[tuple[Path, 
     pictures, problems = [], []
     for path in paths:
         try:
-            with _opened(path) as picture:
-                pictures.append((path, None if signal.stream else signal._to_square(ImageOps.exif_transpose(picture))))
+            with opened(path) as picture:
+                pictures.append((path, None if signal.stream else signal._to_square(picture)))
         except GonkitError as error:
             problems.append(str(error))
     return pictures, problems
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[pillow.Image]:
-    """A picture file of which only the header has been read."""
-    try:
-        with warnings.catch_warnings(action="ignore"), pillow.open(path) as picture:
-            yield picture
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
-        raise GonkitError(f"{path}: cannot be read as a picture: {error}") from None
+def _read_labels(path: Path, count: int) -> Tensor | None:
+    """(N,) labels of an HDF5 file of `count` signals, or None."""
+    with h5py.File(path, "r") as file:
+        if "label" not in file:
+            return None
+        labels = numpy.asarray(file["label"][()])
+    if labels.shape != (count,) or not numpy.issubdtype(labels.dtype, numpy.integer):
+        raise GonkitError(f"{path}: label must be ({count},) integers; got {labels.shape} {labels.dtype}")
+    if (bad := (labels < 0) | (labels >= count)).any():
+        first = int(bad.argmax())
+        raise GonkitError(
+            f"{path}: label must number the classes from 0, below the {count} signals; got {labels[first]} at row "
+            f"{first}, {bad.sum()} such in all. Leave signals without a label out, or number them as a class"
+        )
+    return torch.from_numpy(labels.astype(numpy.int64))

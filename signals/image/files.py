@@ -1,0 +1,121 @@
+"""Picture files: read upright, in sRGB, over a background where they are transparent."""
+
+from __future__ import annotations
+
+__all__ = ["ImageFiles", "ImageReader", "opened", "upright_srgb"]
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import numpy
+import torch
+from PIL import Image as pillow
+from PIL import ImageCms, ImageOps, features
+from torch import Tensor
+
+from gonkit.batch import Sample
+from gonkit.data import SignalFiles, SignalReader
+from gonkit.errors import GonkitError
+from gonkit.files import atomic_path
+
+
+class PictureType(Protocol):
+    """What files need to know of the signal type; see `signals.image.Image`."""
+
+    @property
+    def resolved_size(self) -> int: ...
+
+    def to_mode(self, picture: pillow.Image) -> pillow.Image: ...
+
+    def to_values(self, picture: pillow.Image) -> Tensor: ...
+
+    def to_object(self, values: Tensor, resolution: int | None = None) -> pillow.Image: ...
+
+    def preview(self, obj: pillow.Image) -> pillow.Image: ...
+
+
+class ImageFiles(SignalFiles):
+    """Picture files, read and written with Pillow."""
+
+    read_suffixes: ClassVar[frozenset[str]] = frozenset(
+        {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+        | ({".avif"} if features.check("avif") else set())
+    )
+    write_suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".webp")
+
+    def __init__(self, signal: PictureType) -> None:
+        super().__init__(signal.to_object, signal.preview)
+        self.signal = signal
+
+    def load(self, path: Path) -> Sample:
+        return Sample(self.signal.to_values(self.read(path)), name=path.stem)
+
+    def save(self, obj: pillow.Image, stem: Path, suffix: str | None = None) -> Path:
+        path = self.path(stem, suffix)
+        with atomic_path(path) as temporary:
+            obj.save(temporary, quality=95)
+        return path
+
+    def open(self, path: Path) -> ImageReader:
+        return ImageReader(self.read(path), self.signal.resolved_size)
+
+    def read(self, path: Path) -> pillow.Image:
+        """A picture at its full size, upright, in the color mode of the signal type."""
+        with opened(path) as picture:
+            return self.signal.to_mode(picture)
+
+
+class ImageReader(SignalReader):
+    """A picture of any size, read forward by rows."""
+
+    def __init__(self, picture: pillow.Image, resolution: int) -> None:
+        pixels = numpy.array(picture)
+        self.pixels = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1))  # (H, W, C)
+        self.shape, self.resolution, self.row = pixels.shape[:2], resolution, 0
+
+    def read(self, count: int) -> Tensor:
+        self.row += count
+        return self.pixels[self.row - count : self.row].float().div(255).unsqueeze(0)
+
+
+def upright_srgb(picture: pillow.Image, background: str) -> pillow.Image:
+    """A picture as it is meant to be seen, in mode "L" or "RGB".
+
+    It is turned as its EXIF data say. Sixteen bits are rounded to eight. Colors of an embedded profile are converted to
+    sRGB. What is transparent shows the background.
+    """
+    picture = ImageOps.exif_transpose(picture)
+    profile = picture.info.get("icc_profile")
+    if picture.mode in ("I;16", "I;16B", "I;16L", "I"):  # which Pillow would clip at 255
+        picture = pillow.fromarray((numpy.asarray(picture).astype(numpy.float32) / 257).round().astype(numpy.uint8))
+    elif picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        picture = pillow.alpha_composite(pillow.new("RGBA", layer.size, background), layer).convert("RGB")
+    elif picture.mode not in ("L", "RGB", "CMYK"):
+        picture = picture.convert("L" if picture.mode in ("1", "LA", "F") else "RGB")
+    if profile and picture.mode != "L":
+        try:
+            embedded, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(picture, embedded, srgb, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):  # of another color space than the picture, or damaged
+            converted = None
+        picture = converted or picture
+    return picture.convert("RGB") if picture.mode == "CMYK" else picture
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pillow.Image]:
+    """A picture file of which only the header has been read.
+
+    Raises:
+        GonkitError: it cannot be read; also inside the block.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"), pillow.open(path) as picture:
+            yield picture
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+        raise GonkitError(f"{path}: cannot be read as a picture: {error}") from None
