@@ -67,7 +67,7 @@ def test_a_class_is_found_by_name_or_number(trained: Trained) -> None:
         model.class_index("seven")
     numbered = replace(model, class_names=("1", "10", "2"))  # names of folders, sorted
     assert [numbered.class_index(name) for name in ("1", 2, "10")] == [0, 2, 1]
-    with pytest.raises(GonkitError, match="there is no class '0'.*; there are 1, 10, 2"):
+    with pytest.raises(GonkitError, match=r"there is no class '0'.*; there are 1, 10, 2"):
         numbered.class_index("0")
     assert replace(model, class_names=("cat", "dog")).class_index("1") == 1
 
