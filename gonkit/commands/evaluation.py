@@ -13,6 +13,7 @@ from gonkit.errors import GonkitError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from gonkit.data import Signal
 
@@ -94,13 +95,13 @@ def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from gonkit.data import Signal
+    from gonkit.data import Signal, ignored_files, visible_files
     from gonkit.imports import import_class
 
     if not options.folder.is_dir():
         raise GonkitError(f"{options.folder}: no such folder")
     signals = [import_class(options.type, Signal)()] if options.type else [kind() for kind in _known_types()]
-    files = sorted(path for path in options.folder.rglob("*") if path.is_file())
+    files = visible_files(options.folder)
     readable = {
         number: [p for p in files if p.suffix.lower() in s.files.read_suffixes] for number, s in enumerate(signals)
     }
@@ -121,8 +122,22 @@ def _check(options: argparse.Namespace) -> None:
         print_json(rows)
     else:
         print_table(rows, "file")
+        for line in filter(None, (ignored_files(options.folder, signal.files.read_suffixes), _arrangement(list(rows)))):
+            print(line)
     if bad:
         raise GonkitError(f"{bad} of {len(paths)} files cannot be used")
+
+
+def _arrangement(names: Sequence[str]) -> str:
+    """How training would divide files, by their paths below the folder: splits and classes."""
+    from gonkit.data import folder_classes, folder_split
+
+    if len(names) < 3:
+        return "fewer than 3 files: too few to train, validate and test"
+    counts = [f"{split} {len(folder_split(Path(), names, split))}" for split in ("train", "val", "test")]
+    classes, labels = folder_classes(names)
+    numbers = [f"{name} {(labels or []).count(number)}" for number, name in enumerate(classes)]
+    return f"splits: {', '.join(counts)}; classes: {', '.join(numbers) or 'none'}"
 
 
 def _known_types() -> list[type[Signal]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gonkit.data.components import Display, Measures, Metric
 from gonkit.data.dataset import DatasetInfo, InMemoryDataset, Pair, SignalDataset, SubsetDataset, evenly_spaced
 from gonkit.data.files import BufferedWriter, SignalFiles, SignalReader, SignalWriter
-from gonkit.data.folder import files_in, folder_classes, folder_split, ignored_files
+from gonkit.data.folder import files_in, folder_classes, folder_split, ignored_files, visible_files
 from gonkit.data.grid import Grid
 from gonkit.data.masks import ObservationMask, random_mask
 from gonkit.data.settings import IsPath, Settings
@@ -49,5 +49,6 @@ __all__ = [
     "report_skipped_files",
     "split_by_name",
     "split_indices",
+    "visible_files",
     "window_starts",
 ]

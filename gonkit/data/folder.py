@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["files_in", "folder_classes", "folder_split", "ignored_files"]
+__all__ = ["files_in", "folder_classes", "folder_split", "ignored_files", "visible_files"]
 
 import os
 from collections import Counter
@@ -28,10 +28,7 @@ SPLIT_FOLDERS: Mapping[str, Split] = {
 
 
 def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: Sequence[str] = ()) -> list[Path]:
-    """The files in a folder and below it that end in one of some suffixes, sorted.
-
-    Links are followed. Hidden files and folders are left out, such as `.ipynb_checkpoints` and drafts of a process that
-    was killed.
+    """The `visible_files` that end in one of some suffixes.
 
     Args:
         folder: where to look.
@@ -45,15 +42,24 @@ def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: S
     if not folder.is_dir():
         named = f"{', '.join(alternatives)} or " if alternatives else ""
         raise GonkitError(f"{folder}: no such folder; signal.data must be {named}a folder of {noun}")
-    paths = sorted(path for path in _walk(folder) if path.suffix.lower() in suffixes)
+    paths = [path for path in visible_files(folder) if path.suffix.lower() in suffixes]
     if not paths:
         raise GonkitError(f"{folder}: no {noun} in it or below ({', '.join(sorted(suffixes))})")
     return paths
 
 
+def visible_files(folder: Path) -> list[Path]:
+    """All files in a folder and below it, sorted.
+
+    Links are followed. Hidden files and folders are left out, such as `.ipynb_checkpoints` and drafts of a process that
+    was killed.
+    """
+    return sorted(_walk(folder))
+
+
 def ignored_files(folder: Path, suffixes: Collection[str]) -> str:
     """A note about the files of a folder that `files_in` leaves out for their suffix; empty if there are none."""
-    others = Counter(path.suffix.lower() or "no suffix" for path in _walk(folder))
+    others = Counter(path.suffix.lower() or "no suffix" for path in visible_files(folder))
     counts = [f"{count} {suffix}" for suffix, count in others.most_common() if suffix not in suffixes]
     return f"not read: {', '.join(counts)}" if counts else ""
 

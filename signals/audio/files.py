@@ -27,7 +27,8 @@ from gonkit.data import SignalReader, SignalWriter
 from gonkit.errors import GonkitError
 from gonkit.files import atomic_path
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"})
+CANCELLED = 1e-3  # share of the channels' power below which their mean is what is left of opposite phases
 BLOCK_SIZE = 1 << 18  # frames copied at a time
 RESAMPLE_MARGIN = 8  # samples of the lower rate that resampling looks to either side; its window is 6 wide
 
@@ -36,14 +37,21 @@ def read_audio(path: Path, rate: int) -> Tensor:
     """A recording (T,), mixed down to mono and resampled to `rate` Hz.
 
     Raises:
-        GonkitError: unreadable, cut short, empty, silent throughout, or with samples that are not finite.
+        GonkitError: unreadable, cut short, empty, silent throughout, with channels that cancel each other, or with
+            samples that are not finite.
     """
     from torchaudio.functional import resample
 
     reader = AudioReader(path)
-    samples = reader.read(reader.shape[0])[..., 0].mean(0)
-    if not samples.any():
+    channels = reader.read(reader.shape[0])[..., 0]
+    samples = channels.mean(0)
+    if not channels.any():
         raise GonkitError(f"{path}: all {len(samples)} samples are zero: a silent recording has nothing to learn from")
+    if samples.square().mean() < CANCELLED * channels.square().mean():
+        raise GonkitError(
+            f"{path}: its {len(channels)} channels have opposite phases and cancel each other when they are mixed down "
+            "to mono; invert or remove one of them"
+        )
     mono: Tensor = samples if reader.resolution == rate else resample(samples, reader.resolution, rate)
     return mono
 
@@ -119,7 +127,13 @@ class AudioReader(SignalReader):
         self.position = self.file.seek(self.position + count)
 
     def read(self, count: int) -> Tensor:
-        samples = torch.from_numpy(self.file.read(count, dtype="float32", always_2d=True))
+        try:
+            samples = torch.from_numpy(self.file.read(count, dtype="float32", always_2d=True))
+        except soundfile.SoundFileError as error:
+            raise GonkitError(
+                f"{self.path}: damaged somewhere after {self.position / self.resolution:.3f} s: "
+                f"{str(error).rpartition(': ')[2]}"
+            ) from None
         if len(samples) < count:
             raise GonkitError(
                 f"{self.path}: cut short: {self.position + len(samples):,} of {self.shape[0]:,} frames can be read; "

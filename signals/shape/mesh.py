@@ -17,6 +17,7 @@ __all__ = [
     "signed_distance",
 ]
 
+import io
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,14 +113,36 @@ def read_mesh(path: Path) -> Mesh:
 
     logging.getLogger("trimesh").setLevel(logging.CRITICAL)
     try:
+        content: Any = io.BytesIO(_with_positive_indices(path.read_bytes())) if path.suffix.lower() == ".obj" else path
         with numpy.errstate(all="ignore"):
-            loaded: Any = trimesh.load(path, force="mesh", process=False)
+            loaded: Any = trimesh.load(content, path.suffix[1:].lower(), force="mesh", process=False)
     except Exception as error:  # readers of broken files fail in many ways
         reason = "there is no such file" if not path.exists() else f"{type(error).__name__}: {error}"
         raise GonkitError(f"{path}: cannot be read as a mesh: {reason}") from None
     vertices = numpy.asarray(getattr(loaded, "vertices", ()), numpy.float64).reshape(-1, 3)
     faces = numpy.asarray(getattr(loaded, "faces", ()), numpy.int64).reshape(-1, 3)
     return normalize_mesh(vertices, faces, str(path))
+
+
+def _with_positive_indices(text: bytes) -> bytes:
+    """An OBJ file whose faces count vertices from its beginning, and not, by negative numbers, back from the face."""
+    if b"-" not in b"".join(line for line in text.splitlines() if line.startswith(b"f")):
+        return text
+    counts, lines = {b"v": 0, b"vt": 0, b"vn": 0}, []
+    for line in text.splitlines():
+        kind, *words = line.split() or [b""]
+        if kind in counts:
+            counts[kind] += 1
+        if kind == b"f":
+            corners = [zip(word.split(b"/"), counts.values(), strict=False) for word in words]
+            words = [b"/".join(_absolute(part, count) for part, count in corner) for corner in corners]
+            line = b" ".join([kind, *words])
+        lines.append(line)
+    return b"\n".join(lines) + b"\n"
+
+
+def _absolute(index: bytes, count: int) -> bytes:
+    return b"%d" % (count + 1 + int(index)) if index.startswith(b"-") else index
 
 
 def normalize_mesh(vertices: Array, faces: NDArray[numpy.int64], name: str) -> Mesh:

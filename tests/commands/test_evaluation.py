@@ -71,3 +71,15 @@ def test_check_inspects_every_file_of_a_folder(tmp_path: Path, capsys: pytest.Ca
     assert "no such folder" in capsys.readouterr().err
     assert main(["check", str(tmp_path), "--type", "signals.audio:Audio"]) == 2
     assert "no files in it or below that Audio reads" in capsys.readouterr().err
+
+
+def test_check_says_how_training_would_divide_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("train/cat", "train/dog", "test/cat", "test/dog", "train/.ipynb_checkpoints"):
+        for number in range(4):
+            (tmp_path / name).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 9 * number).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "notes.txt").touch()
+    assert main(["check", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 16 + 2
+    assert lines[-2:] == ["not read: 1 .txt", "splits: train 7, val 1, test 8; classes: cat 8, dog 8"]

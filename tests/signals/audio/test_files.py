@@ -10,7 +10,9 @@ import soundfile
 import torch
 from torch.nn import functional
 
+from gonkit.errors import GonkitError
 from signals.audio import AudioReader, AudioWriter, read_audio, read_segment, resampled_length, write_audio
+from signals.audio.files import SUFFIXES
 from tests.signals.audio.conftest import RATE, write_tone
 
 
@@ -35,6 +37,37 @@ def test_a_segment_equals_that_part_of_the_whole_recording(tmp_path: Path, rate:
     for start, count in ((0, 300), (1234, 500), (len(whole) - 100, 100), (len(whole) - 100, 400)):
         expected = functional.pad(whole[start : start + count], (0, max(0, start + count - len(whole))))
         assert torch.allclose(read_segment(path, start, count, target), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".au", ".caf", ".w64", ".oga", ".opus"])
+def test_less_common_formats_are_read(tmp_path: Path, suffix: str) -> None:
+    path = write_tone(tmp_path / "a.wav")
+    samples, rate = soundfile.read(path)
+    other = {".oga": ("OGG", "VORBIS"), ".opus": ("OGG", "OPUS")}.get(suffix, (suffix[1:].upper(), "PCM_16"))
+    soundfile.write(tmp_path / f"a{suffix}", samples, rate, format=other[0], subtype=other[1])
+    assert suffix in SUFFIXES
+    read, expected = read_audio(tmp_path / f"a{suffix}", RATE), read_audio(path, RATE)
+    assert len(read) == len(expected)
+    assert (read - expected).square().mean() < 0.05 * expected.square().mean()
+
+
+def test_a_file_that_is_damaged_inside_is_named(tmp_path: Path) -> None:
+    path = write_tone(tmp_path / "cut.flac", seconds=3)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
+    path.write_bytes(content)
+    with pytest.raises(GonkitError, match=r"cut\.flac: (damaged somewhere after 0\.000 s|cut short)"):
+        read_audio(path, RATE)
+
+
+def test_channels_that_cancel_each_other_are_refused(tmp_path: Path) -> None:
+    noise = numpy.random.default_rng(0).uniform(-0.5, 0.5, 4000)
+    for name, right in (("opposite", -noise), ("half", -0.5 * noise), ("other", noise[::-1])):
+        soundfile.write(tmp_path / f"{name}.wav", numpy.stack((noise, right), 1), RATE)
+    with pytest.raises(GonkitError, match=r"opposite\.wav: its 2 channels have opposite phases and cancel"):
+        read_audio(tmp_path / "opposite.wav", RATE)
+    assert read_audio(tmp_path / "half.wav", RATE).std() > 0.05
+    assert read_audio(tmp_path / "other.wav", RATE).std() > 0.1
 
 
 def test_nothing_clips_and_a_note_tells_the_attenuation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

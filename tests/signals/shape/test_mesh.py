@@ -33,6 +33,32 @@ def test_meshes_are_normalized_and_back(tmp_path: Path, suffix: str) -> None:
     assert report.inside == pytest.approx(BALL_SHARE, abs=0.02)
 
 
+@pytest.mark.parametrize("with_normals", [False, True])
+def test_faces_may_count_vertices_back_from_themselves(tmp_path: Path, with_normals: bool) -> None:
+    boxes = [
+        trimesh.creation.box((1, 1, 1), trimesh.transformations.translation_matrix((3.0 * n, 0, 0))) for n in range(3)
+    ]
+    absolute, relative, count = [], [], 0
+    for box in boxes:
+        corners = [f"v {x} {y} {z}" for x, y, z in box.vertices]
+        normals = [f"vn {x} {y} {z}" for x, y, z in box.vertex_normals] if with_normals else []
+        for lines in (absolute, relative):
+            lines += corners + normals
+        end = count + len(corners)
+        for face in box.faces:
+            numbers = [(count + int(i) + 1, count + int(i) - end) for i in face]
+            form = "{0}//{0}" if with_normals else "{0}"
+            absolute.append("f " + " ".join(form.format(number) for number, _ in numbers))
+            relative.append("f " + " ".join(form.format(number) for _, number in numbers))
+        count = end
+    (tmp_path / "right.obj").write_text("\n".join(absolute))
+    (tmp_path / "other.obj").write_text("\n".join(relative))
+    right, other = read_mesh(tmp_path / "right.obj"), read_mesh(tmp_path / "other.obj")
+    assert inspect_mesh(right) == inspect_mesh(other)
+    assert numpy.allclose(right.vertices[right.faces], other.vertices[other.faces])
+    assert inspect_mesh(other).closed
+
+
 def test_files_without_a_mesh_are_refused(tmp_path: Path) -> None:
     broken = write_broken(tmp_path)
     unreadable = {reasons: path for reasons, path in broken.items() if "nothing is inside" not in reasons}
