@@ -14,6 +14,7 @@ from gonkit.batch import Batch, Prediction
 from gonkit.bench.timing import Run
 from gonkit.losses import MSELoss, Objective
 from gonkit.nn import GON, GradientStep, Siren
+from gonkit.training import prepare_compiler
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def literal_latent(gon: GON, batch: Batch, *, create_graph: bool = True) -> tupl
 def step_variants(gon: GON, batch: Batch) -> dict[str, Run]:
     """A forward and a backward pass of a training step, by the name of each variant; see `gonkit.bench.bench_step`."""
     objective = Objective(MSELoss(), {"mse": (1.0, MSELoss())})
+    prepare_compiler()
     torch.compiler.reset()  # compilations for other sizes count towards a limit
     compiled = torch.compile(gon.forward, dynamic=False)
     zero = torch.zeros(len(batch), gon.field.latent_dim, device=batch.values.device, requires_grad=True)

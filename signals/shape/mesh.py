@@ -9,6 +9,7 @@ __all__ = [
     "Mesh",
     "MeshReport",
     "Normalization",
+    "export_mesh",
     "inspect_mesh",
     "make_watertight",
     "normalize_mesh",
@@ -31,6 +32,7 @@ from gonkit.errors import GonkitError
 Array = NDArray[numpy.float64]
 SUFFIXES = frozenset({".obj", ".ply", ".stl", ".off", ".glb", ".gltf"})
 HALF_EXTENT = 0.9  # half the longest side of a normalized mesh; the rest of [-1, 1] is margin
+COARSE = 1e-4  # of a mesh's extent: as far as 32-bit coordinates may lie apart
 NUM_PROBES = 20_000  # random points at which a mesh is inspected
 
 
@@ -230,6 +232,37 @@ def inspect_mesh(mesh: Mesh, winding: Array | None = None) -> MeshReport:
         ambiguous=float(ambiguous.mean()),
         inside=float((winding > 0.5).mean()),
     )
+
+
+def export_mesh(mesh: Any, suffix: str) -> bytes:
+    """The file of a `trimesh.Trimesh`, at its place also far from the origin.
+
+    GLB stores 32-bit coordinates, which are then relative to the mesh's center; the center is its node's translation.
+
+    Args:
+        mesh: to write.
+        suffix: ".glb", ".obj", ".ply" or ".stl".
+
+    Raises:
+        GonkitError: a format of 32-bit coordinates that cannot hold the mesh at its place.
+    """
+    import trimesh
+
+    reach, extent = float(numpy.abs(mesh.vertices).max()), float(mesh.extents.max())
+    spacing = float(numpy.spacing(numpy.float32(reach)))
+    exported = mesh
+    if spacing > COARSE * extent and suffix in (".ply", ".stl"):
+        raise GonkitError(
+            f"{suffix} stores 32-bit coordinates, which are {spacing:.2g} apart at {reach:.7g}, too coarse for a mesh of "
+            f"size {extent:.3g}; write .obj or .glb"
+        )
+    if spacing > COARSE * extent and suffix == ".glb":
+        center = mesh.bounds.mean(0)
+        local = trimesh.Trimesh(mesh.vertices - center, mesh.faces, vertex_normals=mesh.vertex_normals, process=False)
+        exported = trimesh.Scene()
+        exported.add_geometry(local, transform=trimesh.transformations.translation_matrix(center))
+    content: str | bytes = exported.export(file_type=suffix.removeprefix("."))
+    return content.encode() if isinstance(content, str) else content
 
 
 def make_watertight(mesh: Mesh, cells: int = 128, thickness: float = 1.5) -> Mesh:

@@ -47,7 +47,7 @@ from signals.shape.datasets import (
 )
 from signals.shape.isosurface import Surface, extract_surface
 from signals.shape.losses import TRUNCATION, EikonalLoss, TruncatedL1Loss
-from signals.shape.mesh import SUFFIXES, Normalization, inspect_mesh, make_watertight, read_mesh
+from signals.shape.mesh import SUFFIXES, Normalization, export_mesh, inspect_mesh, make_watertight, read_mesh
 from signals.shape.metrics import ShapeMeasures
 from signals.shape.point_cache import (
     MeshSource,
@@ -277,11 +277,10 @@ class ShapeFiles(SignalFiles):
     def save(self, obj: Surface, stem: Path, suffix: str | None = None) -> Path:
         path = self.path(stem, suffix)
         try:
-            mesh = obj.mesh()
+            content = export_mesh(obj.mesh(), path.suffix)
         except GonkitError as error:
             raise GonkitError(f"{path}: not written: {error}") from None
-        content = mesh.export(file_type=path.suffix.removeprefix("."))
-        write_bytes(path, content.encode() if isinstance(content, str) else content)
+        write_bytes(path, content)
         return path
 
     def inspect(self, path: Path) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ import trimesh
 
 from gonkit.errors import GonkitError
 from signals.shape import inspect_mesh, make_watertight, read_mesh
-from signals.shape.mesh import HALF_EXTENT, normalize_mesh, signed_distance
+from signals.shape.mesh import HALF_EXTENT, export_mesh, normalize_mesh, signed_distance
 from signals.shape.point_cache import sample_sdf_points
 from tests.conftest import real_data
 from tests.signals.shape.conftest import write_ball, write_broken
@@ -31,6 +31,25 @@ def test_meshes_are_normalized_and_back(tmp_path: Path, suffix: str) -> None:
     assert report.closed
     assert report.advice == ""
     assert report.inside == pytest.approx(BALL_SHARE, abs=0.02)
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".obj", ".ply", ".stl"])
+@pytest.mark.parametrize("far", [False, True])
+def test_files_keep_a_mesh_at_its_place_or_are_refused(tmp_path: Path, suffix: str, far: bool) -> None:
+    place = numpy.array((421_337.25, 5_812_904.5, 87.125)) * far
+    house = trimesh.creation.box((10, 6, 4)).subdivide()
+    moved = trimesh.Trimesh(house.vertices + place, house.faces, process=False)
+    if far and suffix in (".ply", ".stl"):
+        with pytest.raises(GonkitError, match=rf"{suffix} stores 32-bit coordinates, which are 0.5 apart .*; write .obj"):
+            export_mesh(moved, suffix)
+        return
+    path = tmp_path / f"house{suffix}"
+    path.write_bytes(export_mesh(moved, suffix))
+    back = trimesh.load(path, force="mesh", process=False)
+    assert numpy.abs(back.bounds - moved.bounds).max() < 1e-5
+    assert numpy.abs(back.area - moved.area) < 1e-3
+    read = read_mesh(path)
+    assert numpy.abs(read.normalization.denormalize(read.vertices).max(0) - moved.vertices.max(0)).max() < 1e-5
 
 
 @pytest.mark.parametrize("with_normals", [False, True])
