@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gonkit.inference.abilities import Ability
-from gonkit.inference.build import build_gon, start_series
+from gonkit.inference.build import ValueStatistics, build_gon, start_series
 from gonkit.inference.density import density_path
 from gonkit.inference.encoding import encode_dataset, encode_signals, prior_indices
 from gonkit.inference.interpolation import (
@@ -33,6 +33,7 @@ __all__ = [
     "Interpolation",
     "Model",
     "Signals",
+    "ValueStatistics",
     "analogy",
     "build_gon",
     "class_means",

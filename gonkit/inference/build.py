@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["build_gon", "start_series"]
+__all__ = ["ValueStatistics", "build_gon", "start_series"]
+
+from typing import NamedTuple
+
+from torch import Tensor
 
 from gonkit.batch import Batch
 from gonkit.data import Signal, evenly_spaced
@@ -12,17 +16,35 @@ from gonkit.recipe import Recipe
 MAX_SERIES_SIGNALS = 2048  # on whose principal components a Fourier series starts
 
 
-def build_gon(recipe: Recipe, value_scale: float = 1.0, encoder_scale: float = 1.0, classes: int = 0) -> GON:
+class ValueStatistics(NamedTuple):
+    """Of the values of each channel.
+
+    Attributes:
+        mean: (C,), or one for all channels.
+        std: (C,), or one for all channels.
+    """
+
+    mean: float | Tensor = 0.0
+    std: float | Tensor = 1.0
+
+
+AS_THEY_ARE = ValueStatistics()
+
+
+def build_gon(
+    recipe: Recipe, targets: ValueStatistics = AS_THEY_ARE, inputs: ValueStatistics = AS_THEY_ARE, classes: int = 0
+) -> GON:
     """The untrained network of a recipe.
 
     Args:
         recipe: what it is to learn.
-        value_scale: standard deviation of the training targets' values.
-        encoder_scale: that of the training inputs' values, where they are of another signal type.
+        targets: of the training targets' values.
+        inputs: of the training inputs' values, where they are of another signal type.
         classes: N, of a label head if the recipe's losses need one.
     """
     task, objective, latent = recipe.signal, recipe.objective, recipe.latent
-    standardize = recipe.field.standardize
+    targets = targets if recipe.field.standardize and not objective.outputs_logits else AS_THEY_ARE
+    inputs = inputs if recipe.field.standardize and not objective.inner.expects_logits else AS_THEY_ARE
     # Weights are drawn in this order
     field = _build_field(recipe, task.output_type, task.conditioning_channels)
     encoder = _build_field(recipe, task.input_type) if task.has_separate_encoder else None
@@ -35,10 +57,12 @@ def build_gon(recipe: Recipe, value_scale: float = 1.0, encoder_scale: float = 1
         latent.inner_step,
         steps=latent.steps,
         refine=latent.refine,
-        value_scale=value_scale if standardize and not objective.outputs_logits else 1.0,
+        value_scale=targets.std,
+        value_mean=targets.mean,
         outputs_logits=objective.outputs_logits,
         encoder=encoder,
-        encoder_scale=encoder_scale if standardize and not objective.inner.expects_logits else 1.0,
+        encoder_scale=inputs.std,
+        encoder_mean=inputs.mean,
         classifier=classifier,
         posterior=posterior,
     )

@@ -19,7 +19,7 @@ from gonkit.priors import Prior, load_prior
 from gonkit.recipe import Recipe, parse_recipe
 
 MODEL_FILE = "model.safetensors"
-FORMAT = 2
+FORMAT = 3
 
 
 class ModelContent(NamedTuple):

@@ -41,12 +41,13 @@ class StepNoise:
 class GON(nn.Module):
     """A field, and the inner loss and step that turn its gradient into latents.
 
-    **Units.** The network works on values divided by `value_scale`, the training set's standard deviation, or on
+    **Units.** The network works on values minus `value_mean` over `value_scale`, the training set's mean and standard
+    deviation of each channel, so that neither a unit nor an offset matters; or on
     logits where the losses expect them. `forward` takes and gives network units, for training; `encode` and `decode`
     take and give the signal type's own units.
 
     **Separate encoder.** Where one signal type is converted to another, latents are inferred through the field
-    `encoder` from values divided by `encoder_scale`, and decoded by `field`.
+    `encoder` from values minus `encoder_mean` over `encoder_scale`, and decoded by `field`.
 
     Args:
         field: F.
@@ -54,10 +55,12 @@ class GON(nn.Module):
         inner_step: how latents move from zero.
         steps: inner steps.
         refine: refinement steps after them, unless `encode` is given another number.
-        value_scale: what values are divided by; 1 with a loss on logits.
+        value_scale: what values are divided by, for all channels or (C,); 1 with a loss on logits.
+        value_mean: what is subtracted before, likewise; 0 with a loss on logits.
         outputs_logits: whether decoded values are logits; None for what the inner loss expects.
         encoder: another field through which latents are inferred.
         encoder_scale: what its values are divided by.
+        encoder_mean: what is subtracted from them before.
         classifier: maps latents (B, K) to logits (B, N).
         posterior: maps latents to the mean and log variance of a variational model.
 
@@ -72,7 +75,9 @@ class GON(nn.Module):
     """
 
     value_scale: Tensor
+    value_mean: Tensor
     encoder_scale: Tensor
+    encoder_mean: Tensor
     latent_mean: Tensor
     latent_precision: Tensor
     residual_variance: Tensor
@@ -85,10 +90,12 @@ class GON(nn.Module):
         *,
         steps: int = 1,
         refine: int = 0,
-        value_scale: float = 1.0,
+        value_scale: float | Tensor = 1.0,
+        value_mean: float | Tensor = 0.0,
         outputs_logits: bool | None = None,
         encoder: Siren | None = None,
-        encoder_scale: float = 1.0,
+        encoder_scale: float | Tensor = 1.0,
+        encoder_mean: float | Tensor = 0.0,
         classifier: nn.Module | None = None,
         posterior: PosteriorHead | None = None,
     ) -> None:
@@ -102,9 +109,11 @@ class GON(nn.Module):
         self.encoder = encoder
         self.classifier = classifier
         self.posterior = posterior
-        self.register_buffer("value_scale", torch.tensor(float(value_scale)))
+        self.register_buffer("value_scale", _per_channel(value_scale, field.channels))
+        self.register_buffer("value_mean", _per_channel(value_mean, field.channels))
         if encoder is not None:
-            self.register_buffer("encoder_scale", torch.tensor(float(encoder_scale)))
+            self.register_buffer("encoder_scale", _per_channel(encoder_scale, encoder.channels))
+            self.register_buffer("encoder_mean", _per_channel(encoder_mean, encoder.channels))
         self.register_buffer("latent_mean", torch.zeros(field.latent_dim))
         self.register_buffer("latent_precision", torch.zeros(field.latent_dim, field.latent_dim))
         self.register_buffer("residual_variance", torch.tensor(0.5))
@@ -270,12 +279,18 @@ class GON(nn.Module):
 
     def standardize(self, batch: Batch, *, encoder: bool = False) -> Batch:
         """The same signals in network units, of `field` or of the field through which latents are inferred."""
-        separate = encoder and self.encoder is not None
-        return replace(batch, values=batch.values / (self.encoder_scale if separate else self.value_scale))
+        if encoder and self.encoder is not None:
+            return replace(batch, values=(batch.values - self.encoder_mean) / self.encoder_scale)
+        return replace(batch, values=(batch.values - self.value_mean) / self.value_scale)
 
     def to_signal_units(self, values: Tensor) -> Tensor:
         """Outputs of `field` in the signals' own units."""
-        return torch.sigmoid(values) if self.outputs_logits else values * self.value_scale
+        return torch.sigmoid(values) if self.outputs_logits else values * self.value_scale + self.value_mean
+
+
+def _per_channel(value: float | Tensor, channels: int) -> Tensor:
+    """(C,) of one number for all channels, or of one for each."""
+    return torch.as_tensor(value, dtype=torch.float32).expand(channels).clone()
 
 
 def _default_chunk(coords: Tensor) -> int:

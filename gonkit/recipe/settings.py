@@ -51,7 +51,8 @@ class FieldSettings(Settings):
     series_width: NonNegativeInt = 512
     """Units of the two layers between latent and coefficients; 0 for coefficients that are affine in the latent."""
     standardize: bool = True
-    """Divide values by the training set's standard deviation; never done for losses on logits."""
+    """Subtract the training set's mean from values and divide by its standard deviation, of each channel; never done
+    for losses on logits."""
 
 
 class LatentSettings(Settings):

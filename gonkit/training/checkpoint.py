@@ -14,7 +14,7 @@ from gonkit.errors import GonkitError
 from gonkit.files import read_tensors, write_tensors
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-FORMAT = 2
+FORMAT = 3
 
 
 def save_checkpoint(

@@ -18,7 +18,7 @@ from gonkit.data import SignalDataset, evenly_spaced
 from gonkit.devices import select_device
 from gonkit.errors import DivergedError, TrainingInterrupted
 from gonkit.files import write_json
-from gonkit.inference import build_gon, start_series
+from gonkit.inference import ValueStatistics, build_gon, start_series
 from gonkit.nn import GON
 from gonkit.recipe import Recipe
 from gonkit.training.allocator import allocator_policy
@@ -32,7 +32,7 @@ from gonkit.training.step import StepInputs
 from gonkit.training.trainer import StepResult, Trainer
 from gonkit.training.validation import batch_metrics, log_previews, validate
 
-MAX_STD_SIGNALS = 10_000  # over which the standard deviation of the training values is taken
+MAX_STATISTICS_SIGNALS = 10_000  # over which mean and deviation of the training values are taken
 MAX_CALIBRATION_SIGNALS = 2048  # whose latents calibrate refinement
 
 
@@ -129,8 +129,8 @@ class _Run:
         self.callbacks, self.group = callbacks, group
         group.validate_divisible(settings.batch)
         torch.manual_seed(settings.seed)
-        inputs, target = train.pair(evenly_spaced(MAX_STD_SIGNALS, len(train)))
-        gon = build_gon(recipe, _value_std(target), _value_std(inputs), len(train.info.class_names))
+        inputs, target = train.pair(evenly_spaced(MAX_STATISTICS_SIGNALS, len(train)))
+        gon = build_gon(recipe, _value_statistics(target), _value_statistics(inputs), len(train.info.class_names))
         self.gon = gon.to(self.device)
         self.gon.refine = 0  # validations use the inner steps alone
         self.trainer = Trainer(self.gon, recipe, self.train, group)
@@ -253,8 +253,9 @@ class _Run:
         self.started += time.perf_counter() - stopped
 
 
-def _value_std(batch: Batch) -> float:
-    """Standard deviation of the observed values, 1 where they do not vary."""
-    values = batch.values if batch.mask is None else batch.values[batch.mask]
-    std = values.double().std().item()
-    return std if std > 1e-12 else 1.0
+def _value_statistics(batch: Batch) -> ValueStatistics:
+    """Mean and standard deviation of each channel's observed values; 1 for a deviation where they do not vary."""
+    values = batch.values.flatten(0, 1) if batch.mask is None else batch.values[batch.mask]  # (points, C)
+    mean, std = values.double().mean(0), values.double().std(0)
+    varies = std > 1e-12 + 1e-7 * mean.abs()  # more than rounding
+    return ValueStatistics(mean.float(), std.where(varies, 1.0).float())

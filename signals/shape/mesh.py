@@ -253,14 +253,16 @@ def export_mesh(mesh: Any, suffix: str) -> bytes:
     exported = mesh
     if spacing > COARSE * extent and suffix in (".ply", ".stl"):
         raise GonkitError(
-            f"{suffix} stores 32-bit coordinates, which are {spacing:.2g} apart at {reach:.7g}, too coarse for a mesh of "
-            f"size {extent:.3g}; write .obj or .glb"
+            f"{suffix} stores 32-bit coordinates, which are {spacing:.2g} apart at {reach:.7g}, too coarse for a mesh "
+            f"of size {extent:.3g}; write .obj or .glb"
         )
     if spacing > COARSE * extent and suffix == ".glb":
         center = mesh.bounds.mean(0)
         local = trimesh.Trimesh(mesh.vertices - center, mesh.faces, vertex_normals=mesh.vertex_normals, process=False)
         exported = trimesh.Scene()
-        exported.add_geometry(local, transform=trimesh.transformations.translation_matrix(center))
+        place = numpy.eye(4)
+        place[:3, 3] = center
+        exported.add_geometry(local, transform=place)
     content: str | bytes = exported.export(file_type=suffix.removeprefix("."))
     return content.encode() if isinstance(content, str) else content
 

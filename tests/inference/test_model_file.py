@@ -24,13 +24,13 @@ def rewritten(run: Path, path: Path, **changes: Any) -> Path:
 
 def test_a_model_file_says_its_format_and_its_classes(trained: Trained) -> None:
     _, metadata = read_tensors(trained("classifier") / "model.safetensors")
-    assert metadata["format"] == 2
+    assert metadata["format"] == 3
     assert metadata["class_names"] == list("0123456789")
     assert metadata["gonkit"] == gonkit.__version__
     assert "auto" not in metadata["recipe"].replace('device = "auto"', "")
 
 
-@pytest.mark.parametrize(("format_", "name"), [(None, "format 1"), (1, "format 1"), (3, "format 3")])
+@pytest.mark.parametrize(("format_", "name"), [(None, "format 1"), (1, "format 1"), (2, "format 2")])
 def test_another_format_is_refused_with_one_sentence(
     trained: Trained, tmp_path: Path, format_: int | None, name: str
 ) -> None:

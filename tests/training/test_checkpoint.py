@@ -56,5 +56,5 @@ def test_a_checkpoint_of_an_earlier_format_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "c", 4, *trained(), 1.5)
     tensors, metadata = read_tensors(tmp_path / "c")
     write_tensors(tmp_path / "c", tensors, {key: metadata[key] for key in ("step", "seconds")})
-    with pytest.raises(GonkitError, match=r"of format 1, .* resumes format 2: start the run's recipe again"):
+    with pytest.raises(GonkitError, match=r"of format 1, .* resumes format 3: start the run's recipe again"):
         load_checkpoint(tmp_path / "c", *trained())

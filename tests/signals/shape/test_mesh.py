@@ -40,7 +40,9 @@ def test_files_keep_a_mesh_at_its_place_or_are_refused(tmp_path: Path, suffix: s
     house = trimesh.creation.box((10, 6, 4)).subdivide()
     moved = trimesh.Trimesh(house.vertices + place, house.faces, process=False)
     if far and suffix in (".ply", ".stl"):
-        with pytest.raises(GonkitError, match=rf"{suffix} stores 32-bit coordinates, which are 0.5 apart .*; write .obj"):
+        with pytest.raises(
+            GonkitError, match=rf"{suffix} stores 32-bit coordinates, which are 0.5 apart .*; write .obj"
+        ):
             export_mesh(moved, suffix)
         return
     path = tmp_path / f"house{suffix}"
