@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gonkit.batch import Batch, Prediction
 from gonkit.losses import Loss
 from gonkit.metrics import batch_mse
+from gonkit.nn.chunks import decode_in_chunks, default_chunk
 from gonkit.nn.heads import PosteriorHead
 from gonkit.nn.inner_steps import InnerStep
 from gonkit.nn.origin import Linearization, infer_latent, linearize
@@ -20,8 +21,6 @@ from gonkit.nn.refinement import LatentDistribution, refine_latent
 from gonkit.nn.siren import Siren
 
 MAX_SHARED_SIGNALS = 1024  # signals on shared coordinates that are encoded together
-MAX_POINTS_GPU = 1 << 16  # points that go through the network together
-MAX_POINTS_CPU = 1 << 12  # as many stay in a processor's caches
 MAX_RESIDUAL_SIGNALS = 256  # whose residuals are averaged
 
 
@@ -202,7 +201,7 @@ class GON(nn.Module):
         origin = linearize(self.encoder_field, batch.coords) if shared else None
         chunk = MAX_SHARED_SIGNALS
         if not shared or self.steps > 1:  # every signal's points go through the network
-            chunk = max(1, _default_chunk(batch.coords) // batch.values.shape[1])
+            chunk = max(1, default_chunk(batch.coords) // batch.values.shape[1])
         parts = [
             self.infer_latent(self.standardize(batch[start : start + chunk], encoder=True), origin=origin)
             for start in range(0, len(batch), chunk)
@@ -234,7 +233,7 @@ class GON(nn.Module):
         if not self.loss.expects_logits:
             some = torch.arange(0, len(batch), max(1, len(batch) // MAX_RESIDUAL_SIGNALS), device=latent.device)
             part = self.standardize(batch[some], encoder=True)
-            values = _decode_in_chunks(self.encoder_field, latent[some], part.coords, part.source, None)
+            values = decode_in_chunks(self.encoder_field, latent[some], part.coords, part.source, None)
             self.residual_variance.copy_(batch_mse(values, part).mean())
 
     @torch.no_grad()
@@ -256,14 +255,14 @@ class GON(nn.Module):
             chunk: points, of all signals together, that go through the network at once; None for the fastest here.
             network_units: return the network's output as it is.
         """
-        values = _decode_in_chunks(self.field, latent, coords, source, chunk)
+        values = decode_in_chunks(self.field, latent, coords, source, chunk)
         return values if network_units else self.to_signal_units(values)
 
     @torch.no_grad()
     def inner_loss(self, latent: Tensor, batch: Batch) -> Tensor:
         """The inner loss (B,) of latents (B, K) for input signals in their own units."""
         batch = self.standardize(batch, encoder=True)
-        values = _decode_in_chunks(self.encoder_field, latent, batch.coords, batch.source, None)
+        values = decode_in_chunks(self.encoder_field, latent, batch.coords, batch.source, None)
         return self.loss(Prediction(values, latent), batch)
 
     @torch.no_grad()
@@ -291,22 +290,3 @@ class GON(nn.Module):
 def _per_channel(value: float | Tensor, channels: int) -> Tensor:
     """(C,) of one number for all channels, or of one for each."""
     return torch.as_tensor(value, dtype=torch.float32).expand(channels).clone()
-
-
-def _default_chunk(coords: Tensor) -> int:
-    return MAX_POINTS_CPU if coords.device.type == "cpu" else MAX_POINTS_GPU
-
-
-def _decode_in_chunks(field: Siren, latent: Tensor, coords: Tensor, source: Tensor | None, chunk: int | None) -> Tensor:
-    """The field's output (B, P, C), at most `chunk` points at once."""
-    points, chunk = coords.shape[-2], chunk or _default_chunk(coords)
-    signals = max(1, chunk // max(points, 1))
-    values = latent.new_empty(len(latent), points, field.channels)
-    for b in range(0, len(latent), signals):
-        rows = slice(b, b + signals)
-        for p in range(0, points, chunk):
-            part = slice(p, p + chunk)
-            part_coords = coords[part] if coords.ndim == 2 else coords[rows, part]
-            part_source = None if source is None else source[rows, part]
-            values[rows, part] = field(part_coords, latent[rows], part_source)
-    return values

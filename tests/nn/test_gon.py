@@ -72,7 +72,7 @@ def test_a_latent_does_not_depend_on_its_batch(
     order = torch.tensor([2, 0, 3, 1, 1])
     torch.testing.assert_close(gon.encode(batch[order]), together[order], atol=1e-13, rtol=0)
     monkeypatch.setattr("gonkit.nn.gon.MAX_SHARED_SIGNALS", 3)
-    monkeypatch.setattr("gonkit.nn.gon.MAX_POINTS_CPU", 3 * P)
+    monkeypatch.setattr("gonkit.nn.chunks.MAX_POINTS_CPU", 3 * P)
     torch.testing.assert_close(gon.encode(batch), together, atol=1e-13, rtol=0)
 
 

@@ -119,7 +119,11 @@ def test_a_finished_run_resumes_to_itself(recipe: Write, tmp_path: Path) -> None
     assert evaluation(folder) == metrics
 
 
-LONGER = (("steps = 12", "steps = 120\nlearning_rate = 2e-3\nwarmup = 5"), ("every = 5", "every = 60"))
+LONGER = (
+    ("width = 16", "width = 48\nomega = 10.0"),
+    ("steps = 12", "steps = 240\nlearning_rate = 5e-3\nwarmup = 5"),
+    ("every = 5", "every = 120"),
+)
 
 
 @pytest.mark.parametrize(
