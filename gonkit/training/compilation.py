@@ -51,7 +51,8 @@ def _remember_processor_checks(folder: Path) -> None:
             return True
         works = check_build(self, code)
         if works:
-            mark.touch()
+            with suppress(OSError):
+                mark.touch()
         return works
 
     VecISA.check_build = check  # type: ignore[method-assign]
