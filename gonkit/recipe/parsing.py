@@ -183,10 +183,13 @@ def _keep_words(table: Table, override: str, section_types: Mapping[str, type[Se
     """A number given to a key that takes text is text, as in `--set signal.data=2024`."""
     key, _, text = override.partition("=")
     section, _, name = key.strip().partition(".")
-    if section in section_types and (field := section_types[section].model_fields.get(name)) is not None:
+    keys = table.get(section)
+    if section not in section_types or not isinstance(keys, dict) or not isinstance(keys.get(name), int | float):
+        return
+    if (field := section_types[section].model_fields.get(name)) is not None:
         kinds = {field.annotation, *get_args(field.annotation)}
-        if str in kinds and not kinds & {int, float, bool} and not isinstance(table[section][name], str | dict | list):
-            table[section][name] = text.strip()
+        if str in kinds and not kinds & {int, float, bool}:
+            keys[name] = text.strip()
 
 
 def _take_out_renamed(table: Table, section: str, section_type: type[Settings]) -> list[str]:

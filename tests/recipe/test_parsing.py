@@ -92,6 +92,11 @@ def test_a_number_is_a_word_where_text_is_wanted(word: str, monkeypatch: pytest.
     assert recipe.train.steps == 7
 
 
+@pytest.mark.parametrize("override", ["signal.root", "train.device", "field"])
+def test_an_override_without_a_value_is_explained(override: str) -> None:
+    assert f"--set {override}: must read section.key=value" in message_of(RECIPE, override)
+
+
 def test_the_home_folder_is_written_as_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert parse_recipe(RECIPE, ["signal.data=~/pictures"]).signal.data == str(tmp_path / "pictures")  # type: ignore[attr-defined]
