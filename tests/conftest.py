@@ -18,6 +18,7 @@ from gonkit.data import DatasetInfo, InMemoryDataset
 from gonkit.run import main
 
 torch.set_num_threads(1)  # the networks of tests are too small to share out
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor those of the processes that tests start
 
 ROOT = Path(__file__).parent.parent
 CALIBRATED = {"latent_mean", "latent_precision", "residual_variance"}  # measured after training too, like a prior

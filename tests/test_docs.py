@@ -32,7 +32,7 @@ def test_the_documented_signal_type_trains_and_samples(tmp_path: Path, monkeypat
     run = subprocess.run(
         [sys.executable, "-m", "gonkit.run", "globe.toml", "--quiet", "--set", "train.steps=150"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=200,

@@ -249,7 +249,7 @@ def test_a_task_of_a_script_is_found_by_the_script_s_path(tmp_path: Path, monkey
     script = tmp_path / "script.py"
     script.write_text("from tests.data.fields import Field\n\n\nclass Mine(Field):\n    pass\n")
     mine = type("Mine", (Field,), {"__module__": "__main__"})
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script))
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script), raising=False)
     recipe = recipe_from_dict({"name": "fields", "signal": mine(shape=[3])})
     assert recipe.signal.type == f"{script.resolve()}:Mine"
     assert recipe.signal.output_type.grid().shape == (3,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import runpy
 import signal
 import socket
@@ -26,7 +25,6 @@ from tests.conftest import MODELS
 Write = Callable[..., Path]
 Interrupt = Callable[..., tuple[str, str]]
 Trained = Callable[[str], Path]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 GRADIENTS = '''
 """Gradients of one batch, sharded among as many processes as there are."""
@@ -71,7 +69,7 @@ SIGNALS = {
 def torchrun(*arguments: str | Path, more: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Runs a script or a module in two processes."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *more, *map(str, arguments)]
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def assert_same_run(a: Path, b: Path) -> None:
@@ -131,7 +129,7 @@ def test_two_nodes_train_the_run_of_one(recipe: Write, trained: Trained, tmp_pat
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "-m", "gonkit.run", str(recipe())]
     command += ["--out", str(tmp_path / "run"), "--quiet"]
     nodes = [
-        subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     ends = [node.communicate(timeout=300) for node in nodes]

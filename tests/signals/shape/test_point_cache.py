@@ -102,7 +102,7 @@ def test_after_a_kill_only_the_rest_is_computed(tmp_path: Path) -> None:
     for number in range(12):
         write_ball(tmp_path / "meshes" / f"{number:02}.ply", radius=1 + number / 10, level=2)
     (tmp_path / "killed.py").write_text(KILLED)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.run([sys.executable, "killed.py"], cwd=tmp_path, env=environment, start_new_session=True)
     assert process.returncode == -signal.SIGKILL
     finished = len(list(tmp_path.glob("cache/*.parts/*.npz")))
