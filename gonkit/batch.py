@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from gonkit.errors import GonkitError
 
@@ -24,12 +25,14 @@ class Sample:
     Attributes:
         values: (P, C) in the signal type's range and unit.
         coords: (P, D) in [-1, 1], or None for the type's own grid.
+        mask: (P,) or (P, C) bool, True where observed, or None if every value is.
         name: where it came from, for messages and file names.
         transform: what `Signal.place` needs to move a decoded object to the position and size of the file's.
     """
 
     values: Tensor
     coords: Tensor | None = None
+    mask: Tensor | None = None
     name: str = ""
     transform: Any = None
 
@@ -41,7 +44,7 @@ class Batch:
     Attributes:
         coords: (P, D) shared by the batch, or (B, P, D) for each signal's own points, in [-1, 1].
         values: (B, P, C).
-        mask: (B, P) bool, True where observed, or None if every point is.
+        mask: (B, P) bool, True where observed, or (B, P, C) for each channel; None if everything is.
         source: (B, P, S) what the field sees at each point beside its coordinate, or None.
         label: (B,) int64 or None.
 
@@ -69,8 +72,12 @@ class Batch:
                 f"coords must be ({points}, D) or ({size}, {points}, D) to go with values "
                 f"{tuple(self.values.shape)}; got {tuple(self.coords.shape)}"
             )
-        if self.mask is not None and (self.mask.shape != (size, points) or self.mask.dtype != torch.bool):
-            raise GonkitError(f"mask must be bool ({size}, {points}); got {self.mask.dtype} {tuple(self.mask.shape)}")
+        shapes = ((size, points), tuple(self.values.shape))
+        if self.mask is not None and (tuple(self.mask.shape) not in shapes or self.mask.dtype != torch.bool):
+            raise GonkitError(
+                f"mask must be bool {shapes[0]} or, for each channel, {shapes[1]}; got {self.mask.dtype} "
+                f"{tuple(self.mask.shape)}"
+            )
         if self.source is not None and self.source.shape[:-1] != (size, points):
             raise GonkitError(f"source must be ({size}, {points}, S); got {tuple(self.source.shape)}")
         if self.label is not None and self.label.shape != (size,):
@@ -102,13 +109,30 @@ class Batch:
         return self.coords.ndim == 2
 
     @property
+    def observed(self) -> Tensor | None:
+        """(B, P, 1), or (B, P, C) where channels differ: what was observed; None if everything was."""
+        return self.mask.unsqueeze(-1) if self.mask is not None and self.mask.ndim == 2 else self.mask
+
+    @property
+    def observed_values(self) -> Tensor:
+        """(B, P, C) with 0 where nothing was observed: there `values` may hold anything, NaN too."""
+        return self.values if self.observed is None else self.values.where(self.observed, 0.0)
+
+    @property
+    def num_observed(self) -> Tensor:
+        """(1,) or (B,): points at which a signal was observed, at least 1; the mean of its channels' numbers."""
+        if self.observed is None:
+            return self.values.new_full((1,), float(self.values.shape[1]))
+        return self.observed.to(self.values.dtype).mean(2).sum(1).clamp_min(1)
+
+    @property
     def point_weights(self) -> Tensor:
-        """(1, P, 1) or (B, P, 1): weight of each observed point in its signal's mean; they sum to 1."""
-        if self.mask is None:
+        """(1, P, 1), (B, P, 1) or (B, P, C): weight of each observed point in its channel's mean; they sum to 1."""
+        if self.observed is None:
             points = self.values.shape[1]
             return self.values.new_full((1, points, 1), 1.0 / points)
-        observed = self.mask.to(self.values.dtype)
-        return (observed / observed.sum(1, keepdim=True).clamp_min(1)).unsqueeze(-1)
+        observed = self.observed.to(self.values.dtype)
+        return observed / observed.sum(1, keepdim=True).clamp_min(1)
 
     @property
     def nbytes(self) -> int:
@@ -131,9 +155,9 @@ class Batch:
 
     def with_mask(self, mask: Tensor | None) -> Batch:
         """The same signals, observed only where `mask` (B, P) is True as well; None changes nothing."""
-        if mask is None:
-            return self
-        return replace(self, mask=mask if self.mask is None else mask & self.mask)
+        if mask is None or self.mask is None:
+            return self if mask is None else replace(self, mask=mask)
+        return replace(self, mask=self.mask & (mask if self.mask.ndim == 2 else mask.unsqueeze(-1)))
 
     def with_coord_grad(self) -> Batch:
         """The same signals, each with its own copy of the coordinates, which require a gradient."""
@@ -153,9 +177,27 @@ class Batch:
 
     @staticmethod
     def stack(samples: Sequence[Sample], coords: Tensor) -> Batch:
-        """Samples of one size as a batch; those without coords of their own lie at `coords` (P, D)."""
-        own = [sample.coords for sample in samples if sample.coords is not None]
-        return Batch(torch.stack(own) if own else coords, torch.stack([sample.values for sample in samples]))
+        """Samples as a batch; those without coords of their own lie at `coords` (P, D).
+
+        Where numbers of points differ, shorter signals are filled up with points that count as unobserved.
+
+        Raises:
+            GonkitError: signals of no points, or of another number of points than `coords`.
+        """
+        own = [coords if sample.coords is None else sample.coords for sample in samples]
+        for sample, points in zip(samples, own, strict=True):
+            if not 0 < len(sample.values) == len(points):
+                raise GonkitError(f"{sample.name or 'a signal'}: {len(sample.values)} values at {len(points)} points")
+        masks = [torch.ones_like(s.values[:, 0], dtype=torch.bool) if s.mask is None else s.mask for s in samples]
+        if any(mask.ndim == 2 for mask in masks):
+            channels = samples[0].values.shape[1]
+            masks = [mask if mask.ndim == 2 else mask.unsqueeze(1).expand(-1, channels) for mask in masks]
+        mask = pad_sequence(masks, batch_first=True)
+        return Batch(
+            coords if all(sample.coords is None for sample in samples) else pad_sequence(own, batch_first=True),
+            pad_sequence([sample.values for sample in samples], batch_first=True),
+            None if mask.all() else mask,
+        )
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ def test_shapes_that_do_not_fit_are_named() -> None:
         {"values": torch.zeros(4, 9)},
         {"mask": torch.ones(4, 9)},
         {"mask": torch.ones(4, 8, dtype=torch.bool)},
+        {"mask": torch.ones(4, 9, 2, dtype=torch.bool)},
         {"source": torch.zeros(4, 8, 1)},
         {"label": torch.zeros(3, dtype=torch.int64)},
     ):
@@ -37,6 +38,44 @@ def test_weights_are_shares_of_the_observed_points() -> None:
     batch = Batch(torch.zeros(4, 2), torch.zeros(3, 4, 1), mask)
     assert batch.point_weights.squeeze(-1).tolist() == [[0.5, 0.5, 0, 0], [0.25] * 4, [0] * 4]
     assert Batch(torch.zeros(4, 2), torch.zeros(3, 4, 1)).point_weights.squeeze(-1).tolist() == [[0.25] * 4]
+
+
+def test_channels_may_be_observed_at_points_of_their_own() -> None:
+    mask = torch.tensor([[[True, False], [True, True], [False, True]], [[True, False]] * 3])
+    values = torch.arange(12.0).view(2, 3, 2).where(mask, torch.nan)
+    batch = Batch(torch.zeros(3, 2), values, mask)
+    torch.testing.assert_close(batch.point_weights.sum(1), torch.tensor([[1.0, 1.0], [1.0, 0.0]]))
+    assert batch.observed_values.isfinite().all()
+    assert batch.num_observed.tolist() == [2.0, 1.5]
+    assert batch.at_points(torch.tensor([2])).point_weights.tolist() == [[[0.0, 1.0]], [[1.0, 0.0]]]
+    fewer = batch.with_mask(torch.tensor([[True, False, True], [False, True, True]])).mask
+    assert fewer is not None
+    assert fewer.tolist() == [[[True, False], [False, False], [False, True]], [[False, False]] + [[True, False]] * 2]
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_samples_of_different_lengths_are_filled_up_with_unobserved_points(per_channel: bool) -> None:
+    torch.manual_seed(0)
+    mask = torch.tensor([True, False, True])
+    samples = [
+        Sample(torch.rand(3, 2), torch.rand(3, 1), mask.unsqueeze(1).expand(3, 2) if per_channel else mask),
+        Sample(torch.rand(5, 2), torch.rand(5, 1)),
+    ]
+    batch = Batch.stack(samples, torch.rand(9, 1))
+    assert batch.values.shape == (2, 5, 2)
+    assert batch.coords.shape == (2, 5, 1)
+    assert torch.equal(batch.values[0, :3], samples[0].values)
+    assert torch.equal(batch.values[1], samples[1].values)
+    assert batch.observed is not None
+    assert batch.observed.expand(2, 5, 2)[..., 0].tolist() == [[True, False, True, False, False], [True] * 5]
+    assert (batch.mask is not None and batch.mask.ndim) == (3 if per_channel else 2)
+
+
+def test_samples_of_another_size_than_their_points_are_named() -> None:
+    with pytest.raises(GonkitError, match="late: 4 values at 5 points"):
+        Batch.stack([Sample(torch.rand(5, 1)), Sample(torch.rand(4, 1), name="late")], torch.rand(5, 2))
+    with pytest.raises(GonkitError, match="0 values at 0 points"):
+        Batch.stack([Sample(torch.rand(0, 1), torch.rand(0, 2))], torch.rand(5, 2))
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -41,21 +41,21 @@ def partial_observation_curve(
     if task.input_type is not task.output_type:
         raise GonkitError("a curve over shares of observed points is for signals that are encoded from themselves")
     batch = dataset.batch(evenly_spaced(MAX_SIGNALS, len(dataset))).to(gon.device)
-    exists = torch.ones(batch.values.shape[:2], dtype=torch.bool) if batch.mask is None else batch.mask.cpu()
+    exists = torch.ones_like(batch.values, dtype=torch.bool) if batch.observed is None else batch.observed
+    exists = exists.expand_as(batch.values)
     low, high = task.output_type.value_range
 
     def error(mask: Tensor, values: Tensor, points: Tensor) -> float:
         latent = gon.encode(replace(batch, values=values, mask=mask))
-        squared = (gon.decode(latent, batch.coords) - batch.values).square().mean(2)
+        squared = (gon.decode(latent, batch.coords) - batch.values).square()
         return psnr(squared[points].mean(), high - low).item()
 
     rows = []
     for share in shares:
-        observed = (random_mask(exists.shape[0], exists.shape[1], share, seed) & exists).to(gon.device)
-        whole = exists.to(gon.device)
-        row = {"observed": share, "psnr": error(observed, batch.values, whole)}
+        observed = random_mask(*exists.shape[:2], share, seed).unsqueeze(2).to(gon.device) & exists
+        row = {"observed": share, "psnr": error(observed, batch.values, exists)}
         if share < 1:
-            hidden, zeroed = ~observed & whole, batch.values.where(observed.unsqueeze(-1), 0.0)
-            row |= {"hidden": error(observed, batch.values, hidden), "zeros": error(whole, zeroed, hidden)}
+            hidden, zeroed = ~observed & exists, batch.values.where(observed, 0.0)
+            row |= {"hidden": error(observed, batch.values, hidden), "zeros": error(exists, zeroed, hidden)}
         rows.append(row)
     return rows

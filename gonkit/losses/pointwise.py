@@ -18,7 +18,7 @@ from gonkit.losses.base import Loss
 
 
 class PointwiseLoss(Loss):
-    """An integral over the points: the mean over the observed ones of the sum over channels.
+    """An integral over the points: the sum over channels of the mean over the points where each was observed.
 
     The mean makes the loss, and so the latent, independent of the number of points.
     """
@@ -40,15 +40,10 @@ class PointwiseLoss(Loss):
         return gradient(summed, prediction, create_graph=torch.is_grad_enabled())
 
     def __call__(self, prediction: Prediction, batch: Batch) -> Tensor:
-        return (self.elementwise(prediction.values, _observed_values(batch)) * batch.point_weights).sum((1, 2))
+        return (self.elementwise(prediction.values, batch.observed_values) * batch.point_weights).sum((1, 2))
 
     def residual(self, prediction: Prediction, batch: Batch) -> Tensor:
-        return self.derivative(prediction.values, _observed_values(batch)) * batch.point_weights
-
-
-def _observed_values(batch: Batch) -> Tensor:
-    """(B, P, C) with 0 where nothing was observed: an unobserved point may hold anything, NaN too."""
-    return batch.values if batch.mask is None else batch.values.where(batch.mask.unsqueeze(-1), 0.0)
+        return self.derivative(prediction.values, batch.observed_values) * batch.point_weights
 
 
 class MSELoss(PointwiseLoss):

@@ -26,8 +26,8 @@ class SpectralLoss(Loss):
     def pair(self, prediction: Prediction, batch: Batch) -> tuple[Tensor, Tensor]:
         """Prediction and values, (B, C, P) each."""
         x, y = prediction.values, batch.values
-        if batch.mask is not None:
-            x, y = (t.where(batch.mask.unsqueeze(-1), 0.0) for t in (x, y))
+        if batch.observed is not None:
+            x, y = (t.where(batch.observed, 0.0) for t in (x, y))
         return x.mT, y.mT
 
 

@@ -43,7 +43,7 @@ class MetricAccumulator:
         """Adds signals with their predictions (B, P, C), in the signal type's range."""
         self._append("mse", batch_mse(prediction, batch))
         self._append("power", batch_mse(torch.zeros_like(batch.values), batch))
-        if batch.mask is not None:  # metrics of a type need every point
+        if batch.mask is not None:  # metrics of a type need every value
             return
         points = batch.values.shape[1]
         on_grid = batch.shares_coords and points == math.prod(self.grid_shape)
@@ -56,16 +56,22 @@ class MetricAccumulator:
 
         Returns:
             `mse`; the type's metrics; in dB `snr`, of the mean power to the mean error, `psnr`, of the mean error, and
-            `psnr_mean`, the mean of the signals' own.
+            `psnr_mean`, the mean of the signals' own. Signals of which nothing was observed do not count;
+            `unobserved_signals` is their number, if there are any.
         """
         per_signal = {name: torch.cat(parts).double() for name, parts in self.per_signal.items()}
         mse, power = per_signal["mse"], per_signal.pop("power")
-        means = {name: values.mean().item() for name, values in per_signal.items()}
-        return means | {
-            "snr": snr(power.mean(), mse.mean()).item(),
-            "psnr": psnr(mse.mean(), self.data_range).item(),
-            "psnr_mean": psnr(mse.clamp_min(MIN_MSE), self.data_range).mean().item(),
-        }
+        means = {name: values.nanmean().item() for name, values in per_signal.items()}
+        unobserved = mse.isnan().sum().item()
+        return (
+            means
+            | {
+                "snr": snr(power.nanmean(), mse.nanmean()).item(),
+                "psnr": psnr(mse.nanmean(), self.data_range).item(),
+                "psnr_mean": psnr(mse.clamp_min(MIN_MSE), self.data_range).nanmean().item(),
+            }
+            | ({"unobserved_signals": float(unobserved)} if unobserved else {})
+        )
 
     def _append(self, name: str, values: Tensor) -> None:
         self.per_signal.setdefault(name, []).append(values.cpu())

@@ -12,7 +12,9 @@ from gonkit.batch import Batch
 
 
 def batch_mse(prediction: Tensor, batch: Batch) -> Tensor:
-    """(B,) mean squared error of each signal over its observed points and its channels.
+    """(B,) mean squared error of each signal over its observed points, mean over those of its channels that have any.
+
+    NaN for a signal of which nothing was observed.
 
     Args:
         prediction: (B, P, C).
@@ -25,9 +27,10 @@ def batch_mse(prediction: Tensor, batch: Batch) -> Tensor:
         [1.0, 5.0]
     """
     squares = (prediction - batch.values).square()
-    if batch.mask is not None:
-        squares = squares.where(batch.mask.unsqueeze(-1), 0.0)  # unobserved values may be NaN
-    return (squares * batch.point_weights).sum(1).mean(1)
+    if batch.observed is None:
+        return squares.mean((1, 2))
+    means = (squares.where(batch.observed, 0.0) * batch.point_weights).sum(1)  # (B, C); unobserved values may be NaN
+    return means.where(batch.observed.any(1), torch.nan).nanmean(1)
 
 
 def psnr(mse: Tensor, data_range: float) -> Tensor:

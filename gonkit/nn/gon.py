@@ -234,7 +234,7 @@ class GON(nn.Module):
             some = torch.arange(0, len(batch), max(1, len(batch) // MAX_RESIDUAL_SIGNALS), device=latent.device)
             part = self.standardize(batch[some], encoder=True)
             values = decode_in_chunks(self.encoder_field, latent[some], part.coords, part.source, None)
-            self.residual_variance.copy_(batch_mse(values, part).mean())
+            self.residual_variance.copy_(batch_mse(values, part).nanmean())
 
     @torch.no_grad()
     def decode(

@@ -76,9 +76,8 @@ def _refine(
     """The latents of signals that are refined together."""
     device = batch.values.device.type
     reduced = torch.is_autocast_enabled(device)
-    observed = batch.values.shape[1] if batch.mask is None else batch.mask.sum(1, keepdim=True).clamp_min(1)
-    weight = (2 * distribution.residual_variance / observed).expand(len(latent), 1)  # of half the penalty
-    penalty = weight.unsqueeze(2) * distribution.precision  # (B, K, K)
+    weight = (2 * distribution.residual_variance / batch.num_observed).expand(len(latent)).unsqueeze(1)
+    penalty = weight.unsqueeze(2) * distribution.precision  # (B, K, K), twice what J has
     damping = latent.new_full((len(latent), 1, 1), DAMPING)
 
     def objective(latent: Tensor, values: Tensor) -> Tensor:

@@ -152,12 +152,16 @@ class FourierSeries(nn.Module):
 
     def _least_squares(self, batch: Batch) -> Tensor:
         """Coefficients (B, W·C) of signals, with a little ridge; unobserved points do not count."""
-        basis, weights = self.basis(batch.coords.double()), batch.point_weights.double()
-        gram = (basis * weights).mT @ basis  # (W, W) where signals share their observed points, else (B, W, W)
-        gram.diagonal(dim1=-2, dim2=-1).add_(RIDGE / len(self.phases))
-        right = (basis * weights).mT @ batch.values.double()
-        solved: Tensor = torch.linalg.solve(gram, right)
-        return solved.flatten(1).to(batch.values)
+        basis, weights, values = (
+            x.double() for x in (self.basis(batch.coords.double()), batch.point_weights, batch.observed_values)
+        )
+        solved = []
+        for weight, part in zip(weights.split(1, 2), values.chunk(weights.shape[2], 2), strict=True):
+            weighted = (basis * weight).mT
+            gram = weighted @ basis  # (W, W) where signals share their observed points, else (B, W, W)
+            gram.diagonal(dim1=-2, dim2=-1).add_(RIDGE / len(self.phases))
+            solved.append(torch.linalg.solve(gram, weighted @ part))
+        return torch.cat(solved, 2).flatten(1).to(batch.values)
 
 
 def fourier_basis(dim: int, size: int) -> tuple[Tensor, Tensor]:

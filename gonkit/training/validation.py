@@ -30,7 +30,7 @@ def batch_metrics(gon: GON, recipe: Recipe, prediction: Prediction, target: Batc
         low, high = recipe.signal.output_type.value_range
         in_units = Batch(target.coords, target.values * gon.value_scale + gon.value_mean, target.mask)
         mse = batch_mse(gon.to_signal_units(prediction.values), in_units)
-        metrics["psnr"] = psnr(mse.mean(), high - low).item()
+        metrics["psnr"] = psnr(mse.nanmean(), high - low).item()
     if prediction.logits is not None and target.label is not None:
         metrics["accuracy"] = (prediction.logits.argmax(1) == target.label).float().mean().item()
     return metrics

@@ -24,6 +24,22 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
+def test_what_was_not_observed_counts_nowhere() -> None:
+    values, error = torch.rand(3, 4, 2), torch.tensor([0.1, 0.3])
+    mask = torch.zeros(3, 4, 2, dtype=torch.bool)
+    mask[0, :, 0] = mask[1, :2] = True  # one channel of the first signal, two points of the second, none of the third
+    spoilt = values.where(mask, torch.nan)
+    accumulator = MetricAccumulator(1.0, {}, (4,))
+    accumulator.update(values + error, Batch(torch.zeros(4, 1), spoilt, mask))
+    metrics = accumulator.compute()
+    assert metrics["unobserved_signals"] == 1
+    assert metrics["mse"] == pytest.approx((0.01 + (0.01 + 0.09) / 2) / 2)
+    assert metrics["psnr"] == pytest.approx(psnr(torch.tensor(metrics["mse"]), 1.0).item())
+    nothing = MetricAccumulator(1.0, {}, (4,))
+    nothing.update(values, Batch(torch.zeros(4, 1), values, torch.zeros(3, 4, dtype=torch.bool)))
+    assert all(value != value for name, value in nothing.compute().items() if name != "unobserved_signals")
+
+
 def test_batches_give_the_means_over_all_signals() -> None:
     coords, values = torch.rand(12, 2), torch.rand(7, 12, 2)
     prediction = values + 0.1 * torch.randn_like(values)

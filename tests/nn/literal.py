@@ -19,8 +19,8 @@ def make_field(channels: int = 1, sources: int = 0, init: str = "split") -> Sire
     return Siren(D, channels, K, sources, width=12, layers=3, omega=5.0, omega_hidden=3.0, init=init).double()  # type: ignore[arg-type]
 
 
-def make_signals(channels: int = 1, *, masked: bool = False, own: bool = False, sources: int = 0) -> Batch:
-    """Random signals; `own` gives each its own coordinates."""
+def make_signals(channels: int = 1, *, masked: bool | str = False, own: bool = False, sources: int = 0) -> Batch:
+    """Random signals; `own` gives each its own coordinates, "channels" masks each channel for itself."""
     generator = torch.Generator().manual_seed(7)
 
     def rand(*shape: int) -> Tensor:
@@ -29,7 +29,7 @@ def make_signals(channels: int = 1, *, masked: bool = False, own: bool = False, 
     return Batch(
         coords=rand(B, P, D) * 2 - 1 if own else rand(P, D) * 2 - 1,
         values=rand(B, P, channels),
-        mask=rand(B, P) > 0.4 if masked else None,
+        mask=rand(B, P, *[channels] * (masked == "channels")) > 0.4 if masked else None,
         source=rand(B, P, sources) if sources else None,
     )
 
@@ -49,7 +49,7 @@ def literal_field(field: Siren, batch: Batch, latent: Tensor) -> Tensor:
 
 
 def literal_loss(loss: Loss, prediction: Tensor, batch: Batch) -> Tensor:
-    """(B,) the mean over the observed points of the sum over channels."""
+    """(B,) the sum over channels of the mean over the points where each was observed."""
     x = batch.values
     match loss:
         case MSELoss():
@@ -59,10 +59,13 @@ def literal_loss(loss: Loss, prediction: Tensor, batch: Batch) -> Tensor:
             density = torch.where(gap < delta, 0.5 * gap**2, delta * (gap - 0.5 * delta))
         case BCEWithLogitsLoss():
             density = -x * torch.log(torch.sigmoid(prediction)) - (1 - x) * torch.log(1 - torch.sigmoid(prediction))
-    per_point = density.sum(-1)
     if batch.mask is None:
-        return per_point.mean(1)
-    return torch.stack([per_point[b][batch.mask[b]].mean() for b in range(len(batch))])
+        return density.sum(-1).mean(1)
+    mask = batch.mask if batch.mask.ndim == 3 else batch.mask.unsqueeze(-1).expand_as(density)
+    per_signal = zip(density.unbind(0), mask.unbind(0), strict=True)
+    return torch.stack(
+        [sum((row[m].mean() for row, m in zip(one.T, own.T, strict=True)), torch.zeros(())) for one, own in per_signal]
+    )
 
 
 def literal_gradient(field: Siren, loss: Loss, batch: Batch, latent: Tensor, *, create_graph: bool = False) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -41,18 +42,19 @@ def assert_same_step(field: Siren, loss: Loss, batch: Batch, steps: int = 1) -> 
         assert (a - b).norm() <= 1e-8 * a.norm()
 
 
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("masked", [False, True, "channels"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
-def test_the_shared_path_is_the_literal_equation(loss: Loss, channels: int, masked: bool) -> None:
+def test_the_shared_path_is_the_literal_equation(loss: Loss, channels: int, masked: bool | str) -> None:
     assert_same_step(make_field(channels), loss, make_signals(channels, masked=masked))
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
 @pytest.mark.parametrize(
-    ("own", "sources", "masked"), [(True, 0, False), (True, 0, True), (False, 2, False), (True, 2, True)]
+    ("own", "sources", "masked"),
+    [(True, 0, False), (True, 0, True), (False, 2, False), (True, 2, True), (True, 0, "channels")],
 )
-def test_the_general_path_is_the_literal_equation(loss: Loss, own: bool, sources: int, masked: bool) -> None:
+def test_the_general_path_is_the_literal_equation(loss: Loss, own: bool, sources: int, masked: bool | str) -> None:
     assert_same_step(make_field(2, sources), loss, make_signals(2, own=own, sources=sources, masked=masked))
 
 
@@ -122,6 +124,15 @@ def test_masking_equals_leaving_out_whatever_the_hidden_points_hold(inner_step: 
     again = infer_latent(field, HuberLoss(0.3), spoilt, inner_step)
     assert torch.equal(again, latent)  # the same call, on the same shapes
     assert all(g.isfinite().all() for g in weight_gradients(again.square().sum(), field))
+
+
+@pytest.mark.parametrize("inner_step", [GradientStep(2.0), DampedStep(2.0)], ids=str)
+def test_a_mask_that_is_the_same_for_every_channel_is_one_of_points(inner_step: InnerStep) -> None:
+    field, batch = make_field(2), make_signals(2, masked=True)
+    assert batch.mask is not None
+    per_channel = replace(batch, mask=batch.mask.unsqueeze(-1).expand_as(batch.values))
+    both = [infer_latent(field, HuberLoss(0.3), one, inner_step) for one in (batch, per_channel)]
+    torch.testing.assert_close(*both, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("inner_step", [GradientStep(2.0), DampedStep(2.0)], ids=str)

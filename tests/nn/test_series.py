@@ -118,6 +118,17 @@ def test_a_fresh_network_reconstructs_signals_of_k_dimensions(step: InnerStep, k
     assert error.square().mean() < allowed * variance.mean()
 
 
+def test_coefficients_of_channels_that_are_observed_at_points_of_their_own() -> None:
+    single = low_rank(6, 33)
+    values = torch.cat((single.values, -2 * single.values), 2)
+    mask = torch.rand(values.shape, generator=torch.Generator().manual_seed(0)) < 0.9
+    series = FourierSeries(1, 2, K, 9)
+    both = series._least_squares(Batch(single.coords, values.where(mask, torch.nan), mask)).view(6, 9, 2)
+    for channel in range(2):
+        one = Batch(single.coords, values[..., channel, None], mask[..., channel])
+        torch.testing.assert_close(both[..., channel], FourierSeries(1, 1, K, 9)._least_squares(one).view(6, 9))
+
+
 def test_a_fresh_network_is_as_good_as_principal_components_with_as_many_latents() -> None:
     """On a plane, with a spectrum that falls by five orders of magnitude, and more latents than matter."""
     centers = (torch.arange(8) + 0.5) / 4 - 1

@@ -128,10 +128,7 @@ def test_two_nodes_train_the_run_of_one(recipe: Write, trained: Trained, tmp_pat
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "-m", "gonkit.run", str(recipe())]
     command += ["--out", str(tmp_path / "run"), "--quiet"]
-    nodes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    nodes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     ends = [node.communicate(timeout=300) for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], "\n".join(errors for _, errors in ends)
     assert sum(output.count("report:") for output, _ in ends) == 1
