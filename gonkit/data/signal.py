@@ -115,7 +115,7 @@ class Signal(Task, ABC):
     def to_object(self, values: Tensor, resolution: int | None = None) -> Any:
         """The natural object (a picture, a sound, a mesh) of values (*shape, C) on `grid(resolution)`.
 
-        By default the values as a numpy array.
+        Values that were not observed are NaN. By default the values as a numpy array.
         """
         return values.cpu().numpy()
 
@@ -166,8 +166,7 @@ class Signal(Task, ABC):
 
     @final
     def on_grid(self, batch: Batch) -> bool:
-        """Whether all signals of a batch are observed at every point of the type's own grid."""
-        if not batch.shares_coords or batch.mask is not None:
-            return False
+        """Whether all signals of a batch lie on the type's own grid, observed there or not."""
         coords = self.grid().coords
-        return coords.shape == batch.coords.shape and torch.allclose(coords, batch.coords.to(coords), atol=1e-6)
+        shared = batch.shares_coords and coords.shape == batch.coords.shape
+        return shared and torch.allclose(coords, batch.coords.to(coords), atol=1e-6)

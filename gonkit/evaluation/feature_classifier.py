@@ -135,7 +135,7 @@ def train_feature_classifier(signal: Signal, train: SignalDataset, seed: int = 0
 def classifier_data(signal: Signal, dataset: SignalDataset) -> LabeledValues | None:
     """Input and target of a classifier of a data set; None without labels, or if signals do not lie on the grid."""
     batch = dataset.batch(evenly_spaced(MAX_SIGNALS, len(dataset)))
-    if batch.label is None or not signal.on_grid(batch):
+    if batch.label is None or batch.mask is not None or not signal.on_grid(batch):
         return None
     values = signal.grid().unflatten(batch.values.cpu())
     return LabeledValues(signal.measures.classifier_features(values), batch.label.cpu())

@@ -52,7 +52,7 @@ def partial_observation_curve(
 
     rows = []
     for share in shares:
-        observed = random_mask(*exists.shape[:2], share, seed).unsqueeze(2).to(gon.device) & exists
+        observed = random_mask(len(exists), exists.shape[1], share, seed).unsqueeze(2).to(gon.device) & exists
         row = {"observed": share, "psnr": error(observed, batch.values, exists)}
         if share < 1:
             hidden, zeroed = ~observed & exists, batch.values.where(observed, 0.0)

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gonkit.batch import Batch
 from gonkit.data import Signal, SignalDataset, Task
 from gonkit.errors import GonkitError
 from gonkit.inference.encoding import encode_signals
@@ -85,14 +86,21 @@ def reference_objects(task: Task, dataset: SignalDataset, index: Tensor) -> list
     own = dataset.references(index)
     if own is not None:
         return own
-    batch = dataset.batch(index)
-    return task.output_type.to_objects(batch.values) if task.output_type.on_grid(batch) else []
+    return _batch_objects(task.output_type, dataset.batch(index))
 
 
 def input_objects(task: Task, dataset: SignalDataset, index: Tensor) -> list[Any]:
     """What the signals `index` (B,) are converted from, as objects of the task's input type; empty for other tasks."""
     inputs = dataset.inputs(index)
-    return task.input_type.to_objects(inputs.values) if inputs is not None and task.input_type.on_grid(inputs) else []
+    return [] if inputs is None else _batch_objects(task.input_type, inputs)
+
+
+def _batch_objects(signal: Signal, batch: Batch) -> list[Any]:
+    """Signals as objects, with NaN where nothing was observed; none where they do not lie on the type's grid."""
+    if not signal.on_grid(batch):
+        return []
+    values = batch.values if batch.observed is None else batch.values.where(batch.observed, torch.nan)
+    return signal.to_objects(values)
 
 
 def save_objects(

@@ -75,7 +75,7 @@ def test_only_batches_with_every_point_of_the_grid_are_on_it() -> None:
     assert signal.on_grid(batch.to(dtype=torch.float64))
     assert not signal.on_grid(batch.at_points(torch.arange(47)))
     assert not signal.on_grid(batch.at_points(torch.arange(48).flip(0)))
-    assert not signal.on_grid(batch.with_mask(torch.ones(len(batch), 48, dtype=torch.bool)))
+    assert signal.on_grid(batch.with_mask(torch.zeros(len(batch), 48, dtype=torch.bool)))
     assert not signal.on_grid(Batch(batch.coords.expand(len(batch), -1, -1), batch.values))
 
 
