@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["Command", "add_model_arguments", "add_object_arguments", "box", "overlap", "positive", "share", "shares"]
+__all__ = [
+    "Command",
+    "add_model_arguments",
+    "add_object_arguments",
+    "box",
+    "overlap",
+    "positive",
+    "resolution",
+    "share",
+    "shares",
+]
 
 import argparse
 from collections.abc import Callable
@@ -39,7 +49,9 @@ def add_object_arguments(parser: argparse.ArgumentParser, folder: str) -> None:
     """Arguments of commands that write objects of a trained model."""
     add_model_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path(folder), help=f"folder for the files (default: {folder})")
-    parser.add_argument("--resolution", type=positive, help="other than the training one")
+    parser.add_argument(
+        "--resolution", type=resolution, help="other than the training one: N, or points along each axis, as 64x128"
+    )
     parser.add_argument(
         "--chunk", type=positive, help="points computed at once (default: the fastest here); bounds the memory"
     )
@@ -51,6 +63,17 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected a whole number from 1")
     return int(text)
+
+
+def resolution(text: str) -> int | list[int]:
+    """A whole number from 1, or one for each axis, as 64x128.
+
+    Example:
+        >>> resolution("64"), resolution("64x128")
+        (64, [64, 128])
+    """
+    numbers = [positive(part) for part in text.split("x")]
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def natural(text: str) -> int:

@@ -6,8 +6,8 @@ from gonkit.data.components import Display, Measures, Metric
 from gonkit.data.dataset import DatasetInfo, InMemoryDataset, Pair, SignalDataset, SubsetDataset, evenly_spaced
 from gonkit.data.files import BufferedWriter, SignalFiles, SignalReader, SignalWriter
 from gonkit.data.folder import files_in, folder_classes, folder_split, ignored_files, visible_files
-from gonkit.data.grid import Grid
-from gonkit.data.masks import ObservationMask, random_mask
+from gonkit.data.grid import Grid, Resolution
+from gonkit.data.masks import ObservationMask, observed_mask, random_mask
 from gonkit.data.settings import IsPath, Settings
 from gonkit.data.signal import DecodeFn, DefaultLosses, Signal, Task
 from gonkit.data.splits import Split, report_skipped_files, split_by_name, split_indices, window_starts
@@ -28,6 +28,7 @@ __all__ = [
     "Metric",
     "ObservationMask",
     "Pair",
+    "Resolution",
     "Settings",
     "Signal",
     "SignalDataset",
@@ -45,6 +46,7 @@ __all__ = [
     "folder_classes",
     "folder_split",
     "ignored_files",
+    "observed_mask",
     "random_mask",
     "report_skipped_files",
     "split_by_name",

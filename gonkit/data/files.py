@@ -110,6 +110,14 @@ class SignalFiles:
         """
         raise GonkitError(f"{path}: signals of this type are not read from files")
 
+    def from_object(self, obj: Any) -> Sample:
+        """An object, such as `to_object` makes, as one signal of the training size.
+
+        Raises:
+            GonkitError: something else.
+        """
+        raise GonkitError(f"a {type(obj).__name__} is no signal of this type; give a file, or numbers on its grid")
+
     def save(self, obj: Any, stem: Path, suffix: str | None = None) -> Path:
         """Writes an object to `path(stem, suffix)`, atomically, and returns the path.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Grid"]
+__all__ = ["Grid", "Resolution"]
 
 import math
 from collections.abc import Sequence
@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 
 from gonkit.errors import GonkitError
+
+Resolution = int | Sequence[int]
+"""One number, as `Signal.grid` counts it, or the number of points along each axis."""
 
 
 @dataclass(frozen=True)

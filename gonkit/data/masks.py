@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ObservationMask", "random_mask"]
+__all__ = ["ObservationMask", "observed_mask", "random_mask"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +22,16 @@ def random_mask(count: int, points: int, share: float, seed: int = 0) -> Tensor:
     """
     keys = torch.rand(count, points, generator=torch.Generator().manual_seed(seed))
     return keys.argsort(1).argsort(1) < max(1, round(share * points))
+
+
+def observed_mask(values: Tensor) -> Tensor:
+    """The mask of values (..., P, C) that are NaN where nothing was observed: (..., P) if C = 1, else (..., P, C).
+
+    Example:
+        >>> observed_mask(torch.tensor([[[1.0], [torch.nan]]])).tolist()
+        [[True, False]]
+    """
+    return (~values.isnan()).squeeze(-1)
 
 
 @dataclass(frozen=True)

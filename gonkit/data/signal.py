@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["DecodeFn", "DefaultLosses", "Signal", "Task"]
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -17,7 +17,7 @@ from gonkit.batch import Batch
 from gonkit.data.components import Display, Measures
 from gonkit.data.dataset import SignalDataset
 from gonkit.data.files import SignalFiles
-from gonkit.data.grid import Grid
+from gonkit.data.grid import Grid, Resolution
 from gonkit.data.settings import Settings
 from gonkit.data.splits import Split
 from gonkit.errors import GonkitError
@@ -106,6 +106,21 @@ class Signal(Task, ABC):
     @abstractmethod
     def grid(self, resolution: int | None = None) -> Grid:
         """The type's own sample points, at the training resolution or another one."""
+
+    def resized(self, shape: Sequence[int]) -> Signal:
+        """The same type with another number of points along each axis of its grid.
+
+        Raises:
+            GonkitError: a type whose grids are told apart by one number.
+        """
+        raise GonkitError(f"resolution: {type(self).__name__} takes one number; got {' × '.join(map(str, shape))}")
+
+    @final
+    def at_resolution(self, resolution: Resolution | None) -> tuple[Signal, int | None]:
+        """A signal type, and the one number by which it counts, for one number or points along each axis."""
+        if resolution is None or isinstance(resolution, int):
+            return self, resolution
+        return self.resized(resolution), None
 
     @property
     def default_losses(self) -> DefaultLosses:

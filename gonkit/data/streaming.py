@@ -17,6 +17,7 @@ from torch import Tensor
 from gonkit.batch import Batch
 from gonkit.data.dataset import DatasetInfo, SignalDataset
 from gonkit.data.grid import Grid
+from gonkit.data.masks import observed_mask
 from gonkit.errors import GonkitError
 
 
@@ -28,27 +29,32 @@ class StreamingDataset(SignalDataset):
         index: (N,) int64 numbers of this split's signals.
         grid: on which they lie.
         info: names, labels and so on of this split's signals; `streams` is true.
+        missing: whether NaN marks values that were not observed.
 
     Raises:
         GonkitError: no signals at all, or values that are not finite.
     """
 
-    def __init__(self, read: Callable[[int], Tensor], index: Tensor, grid: Grid, info: DatasetInfo) -> None:
+    def __init__(
+        self, read: Callable[[int], Tensor], index: Tensor, grid: Grid, info: DatasetInfo, *, missing: bool = False
+    ) -> None:
         if not len(index):
             raise GonkitError("the split is empty: give more signals")
-        self.read, self.index, self.grid, self.info = read, index, grid, info
+        self.read, self.index, self.grid, self.info, self.missing = read, index, grid, info, missing
 
     def __len__(self) -> int:
         return len(self.index)
 
     def batch(self, index: Tensor) -> Batch:
         values = torch.stack([self.read(number) for number in self.index[index].tolist()])
-        finite = values.isfinite().all(-1).all(-1)
+        mask = observed_mask(values) if self.missing else None
+        finite = values.isfinite() if mask is None else values.isfinite() | values.isnan()
+        finite = finite.all(-1).all(-1)
         if not finite.all():
             name = self.info.names_of(index[~finite][:1])[0]
             raise GonkitError(f"signal {name}: values that are not finite (NaN or infinity); remove it")
         labels = self.info.labels
-        return Batch(self.grid.coords, values, label=None if labels is None else labels[index])
+        return Batch(self.grid.coords, values, mask, label=None if labels is None else labels[index])
 
 
 class HDF5Rows:
@@ -68,9 +74,23 @@ class HDF5Rows:
         try:
             with h5py.File(path, "r") as file:
                 if name not in file or not isinstance(file[name], h5py.Dataset):
-                    raise GonkitError(f"{path}: no dataset {name!r} in it; there are {', '.join(file) or 'none'}")
+                    listed = ", ".join(_dataset_names(file)) or "none"
+                    raise GonkitError(f"{path}: no dataset {name!r} in it; there are {listed}")
                 self.shape: tuple[int, ...] = file[name].shape
                 self.dtype: numpy.dtype[Any] = file[name].dtype
+        except OSError as error:
+            raise GonkitError(f"{path}: cannot be read as an HDF5 file: {error}") from None
+
+    @staticmethod
+    def names(path: Path) -> list[str]:
+        """Names of the datasets of an HDF5 file, those in groups too.
+
+        Raises:
+            GonkitError: it cannot be read.
+        """
+        try:
+            with h5py.File(path, "r") as file:
+                return _dataset_names(file)
         except OSError as error:
             raise GonkitError(f"{path}: cannot be read as an HDF5 file: {error}") from None
 
@@ -82,3 +102,9 @@ class HDF5Rows:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_opened": None}
+
+
+def _dataset_names(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names

@@ -6,6 +6,7 @@ from gonkit.inference.abilities import Ability
 from gonkit.inference.build import ValueStatistics, build_gon, start_series
 from gonkit.inference.density import density_path
 from gonkit.inference.encoding import encode_dataset, encode_signals, prior_indices
+from gonkit.inference.inputs import Signals, as_batch
 from gonkit.inference.interpolation import (
     Interpolation,
     analogy,
@@ -14,7 +15,7 @@ from gonkit.inference.interpolation import (
     interpolate_path,
     slerp,
 )
-from gonkit.inference.model import Model, Signals
+from gonkit.inference.model import Model
 from gonkit.inference.model_file import MODEL_FILE
 from gonkit.inference.objects import (
     decode_objects,
@@ -35,6 +36,7 @@ __all__ = [
     "Signals",
     "ValueStatistics",
     "analogy",
+    "as_batch",
     "build_gon",
     "class_means",
     "decode_objects",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Model", "Signals"]
+__all__ = ["Model"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gonkit.batch import Batch, Sample
-from gonkit.data import ObservationMask, SignalDataset, Split, Task
+from gonkit.batch import Batch
+from gonkit.data import ObservationMask, Resolution, SignalDataset, Split, Task
 from gonkit.errors import GonkitError
 from gonkit.imports import did_you_mean
 from gonkit.inference.abilities import Ability, obstacle
 from gonkit.inference.encoding import dataset_class_means
+from gonkit.inference.inputs import Signals, as_batch
 from gonkit.inference.interpolation import Interpolation, interpolate
 from gonkit.inference.model_file import ModelContent, read_model_file, write_model_file
 from gonkit.inference.objects import decode_objects
@@ -25,9 +26,6 @@ from gonkit.inference.whole_files import reconstruct_file
 from gonkit.nn import GON
 from gonkit.priors import Prior
 from gonkit.recipe import Recipe
-
-Signals = Batch | Tensor | Sequence[str | Path] | Sequence[Sample]
-"""A batch, values (B, P, C) on the input type's grid, files, or samples."""
 
 
 @dataclass(frozen=True)
@@ -105,24 +103,14 @@ class Model:
             raise GonkitError(f"this model cannot {ability}: {reason}")
 
     def as_batch(self, signals: Signals) -> Batch:
-        """Signals of the input type as a batch.
-
-        Raises:
-            GonkitError: a file that cannot be read.
-        """
-        signal = self.task.input_type
-        if isinstance(signals, Batch):
-            return signals
-        coords = signal.grid().coords
-        if isinstance(signals, Tensor):
-            return Batch(coords, signals)
-        return Batch.stack([s if isinstance(s, Sample) else signal.files.load(Path(s)) for s in signals], coords)
+        """Signals of the input type as a batch; see `gonkit.inference.as_batch`."""
+        return as_batch(self.task.input_type, signals)
 
     def encode(self, signals: Signals, *, refine: int | None = None) -> Tensor:
         """Latents (B, K) of signals of the input type.
 
         Args:
-            signals: to encode.
+            signals: to encode: files, objects, arrays, tensors; see `gonkit.inference.as_batch`.
             refine: refinement steps; None for the recipe's.
 
         Raises:
@@ -141,7 +129,12 @@ class Model:
         return self.gon.classify(self.encode(signals).to(self.device)).cpu()
 
     def convert(
-        self, inputs: Signals, *, latent: Tensor | None = None, resolution: int | None = None, chunk: int | None = None
+        self,
+        inputs: Signals,
+        *,
+        latent: Tensor | None = None,
+        resolution: Resolution | None = None,
+        chunk: int | None = None,
     ) -> list[Any]:
         """Converts signals of the input type to objects of the output type, one of each.
 
@@ -159,12 +152,12 @@ class Model:
         batch = self.as_batch(inputs)
         if not self.task.conditioning_channels:
             return self.decode(self.encode(batch), resolution, chunk)
-        signal = self.task.output_type
-        coords = signal.grid(resolution).coords
+        signal, number = self.task.output_type.at_resolution(resolution)
+        coords = signal.grid(number).coords
         source = self.task.conditioning(batch, coords).to(self.device)
         latent = torch.zeros(1, self.recipe.latent.dim) if latent is None else latent
         latent = latent.expand(len(batch), -1).to(self.device)
-        return signal.to_objects(self.gon.decode(latent, coords.to(self.device), source, chunk=chunk), resolution)
+        return signal.to_objects(self.gon.decode(latent, coords.to(self.device), source, chunk=chunk), number)
 
     def encode_pair(self, source: str | Path, target: str | Path) -> Tensor:
         """The latent (1, K) of a pair of files: what the source does not tell about the target.
@@ -178,13 +171,14 @@ class Model:
         batch = Batch.stack([signal.files.load(Path(target))], coords)
         return self.gon.encode(replace(batch, source=conditioning).to(self.device)).cpu()
 
-    def decode_values(self, latent: Tensor, resolution: int | None = None, chunk: int | None = None) -> Tensor:
+    def decode_values(self, latent: Tensor, resolution: Resolution | None = None, chunk: int | None = None) -> Tensor:
         """Values (B, P, C) of latents (B, K) on the output type's grid at a resolution."""
         self.require("decode")
-        coords = self.task.output_type.grid(resolution).coords.to(self.device)
+        signal, number = self.task.output_type.at_resolution(resolution)
+        coords = signal.grid(number).coords.to(self.device)
         return self.gon.decode(latent.to(self.device), coords, chunk=chunk).cpu()
 
-    def decode(self, latent: Tensor, resolution: int | None = None, chunk: int | None = None) -> list[Any]:
+    def decode(self, latent: Tensor, resolution: Resolution | None = None, chunk: int | None = None) -> list[Any]:
         """Objects of latents (B, K) at a resolution; `chunk` points are computed at once."""
         self.require("decode")
         return decode_objects(self.gon, self.task.output_type, latent, resolution, chunk)
@@ -194,7 +188,7 @@ class Model:
         path: str | Path,
         stem: str | Path,
         *,
-        resolution: int | None = None,
+        resolution: Resolution | None = None,
         scaled: bool = False,
         overlap: float = 0.5,
         observed: float = 1.0,
@@ -263,7 +257,7 @@ class Model:
         return self.prior.sample(count, seed=seed, temperature=temperature, truncation=truncation, label=number)
 
     def sample(
-        self, count: int = 1, *, resolution: int | None = None, chunk: int | None = None, **spread: Any
+        self, count: int = 1, *, resolution: Resolution | None = None, chunk: int | None = None, **spread: Any
     ) -> list[Any]:
         """New objects, decoded from `sample_latent(count, **spread)`; `resolution` and `chunk` as in `decode`."""
         return self.decode(self.sample_latent(count, **spread), resolution, chunk)
@@ -293,7 +287,7 @@ class Model:
         return dataset_class_means(self.gon, self.dataset("train"), labels)
 
     def interpolate(
-        self, a: Tensor, b: Tensor, steps: int = 8, resolution: int | None = None, kind: Interpolation = "slerp"
+        self, a: Tensor, b: Tensor, steps: int = 8, resolution: Resolution | None = None, kind: Interpolation = "slerp"
     ) -> list[Any]:
         """Objects from latent a (K,) to b (K,), both included, by any kind of path."""
         return self.decode(interpolate(a, b, steps, kind, self.prior), resolution)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch
-from gonkit.data import Signal, SignalDataset, Task
+from gonkit.data import Resolution, Signal, SignalDataset, Task
 from gonkit.errors import GonkitError
 from gonkit.inference.encoding import encode_signals
 from gonkit.nn import GON
@@ -29,18 +29,19 @@ GROUP = 16  # objects decoded together where many are written
 
 
 def decode_objects(
-    gon: GON, signal: Signal, latent: Tensor, resolution: int | None = None, chunk: int | None = None
+    gon: GON, signal: Signal, latent: Tensor, resolution: Resolution | None = None, chunk: int | None = None
 ) -> list[Any]:
     """Objects of latents (B, K) at a resolution; `chunk` points go through the network at once."""
 
     def decode(coords: Tensor, rows: slice) -> Tensor:
         return gon.decode(latent[rows].to(gon.device), coords.to(gon.device), chunk=chunk).cpu()
 
-    return signal.decode_objects(decode, len(latent), resolution)
+    signal, number = signal.at_resolution(resolution)
+    return signal.decode_objects(decode, len(latent), number)
 
 
 def iterate_objects(
-    gon: GON, signal: Signal, latent: Tensor, resolution: int | None = None, chunk: int | None = None
+    gon: GON, signal: Signal, latent: Tensor, resolution: Resolution | None = None, chunk: int | None = None
 ) -> Iterator[Any]:
     """The same one after the other, a group at a time, so that memory does not grow with their number."""
     for group in latent.split(GROUP):
@@ -52,7 +53,7 @@ def reconstruct_objects(
     task: Task,
     dataset: SignalDataset,
     index: Tensor,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
     chunk: int | None = None,
     *,
     at_origin: bool = False,
@@ -75,10 +76,11 @@ def reconstruct_objects(
     inputs = dataset.inputs(index)
     if inputs is None:
         raise GonkitError(f"{type(dataset).__name__}.inputs: a task with conditioning needs its data set's inputs")
-    coords = signal.grid(resolution).coords
+    signal, number = signal.at_resolution(resolution)
+    coords = signal.grid(number).coords
     source = task.conditioning(inputs, coords).to(gon.device)
     latent = (torch.zeros_like(latent) if at_origin else latent).to(gon.device)
-    return signal.to_objects(gon.decode(latent, coords.to(gon.device), source, chunk=chunk), resolution)
+    return signal.to_objects(gon.decode(latent, coords.to(gon.device), source, chunk=chunk), number)
 
 
 def reference_objects(task: Task, dataset: SignalDataset, index: Tensor) -> list[Any]:

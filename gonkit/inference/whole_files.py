@@ -7,7 +7,8 @@ __all__ = ["reconstruct_file"]
 from pathlib import Path
 
 from gonkit.batch import Batch
-from gonkit.data import ObservationMask, Signal, SignalWriter
+from gonkit.data import ObservationMask, Resolution, Signal, SignalWriter
+from gonkit.errors import GonkitError
 from gonkit.inference.objects import decode_objects
 from gonkit.inference.tiling import reconstruct_tiled
 from gonkit.metrics import MetricAccumulator
@@ -20,7 +21,7 @@ def reconstruct_file(
     path: Path,
     stem: Path,
     *,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
     scaled: bool = False,
     overlap: float = 0.5,
     observation: ObservationMask | None = None,
@@ -37,6 +38,8 @@ def reconstruct_file(
         def create(resolution: int) -> SignalWriter:
             return signal.files.create(stem, reader, resolution, suffix)
 
+        if not isinstance(resolution, int | None):
+            raise GonkitError(f"{path}: files of this type are read window by window: resolution takes one number")
         return reconstruct_tiled(
             gon, signal, reader, create, resolution, overlap=overlap, observation=observation, chunk=chunk
         )

@@ -15,6 +15,7 @@ __all__ = ["FourierSeries", "fourier_basis"]
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise, product
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from gonkit.batch import Batch
 
 RIDGE = 1e-6  # of least squares, relative
+FILLING_ROUNDS = 10  # of fitting components and filling in what was not observed by them
 
 
 class FourierSeries(nn.Module):
@@ -133,12 +135,10 @@ class FourierSeries(nn.Module):
             batch: training signals in network units.
             curvature: H that every latent is to have under the squared error; see `InnerStep.best_curvature`.
         """
-        coefficients = self._least_squares(batch)
-        mean = coefficients.mean(0)
-        count = min(self.latent_dim, len(batch) - 1, len(mean))
-        components = torch.svd_lowrank(coefficients - mean, q=min(count + 16, *coefficients.shape), niter=4)[2]
+        coefficients = self._coefficients(batch)
+        mean, components = self._components(coefficients)
         self.affine.bias.copy_(mean)
-        self.affine.weight[:, :count] = components[:, :count] * math.sqrt(curvature * len(self.phases) / 2)
+        self.affine.weight[:, : components.shape[1]] = components * math.sqrt(curvature * len(self.phases) / 2)
 
     @torch.no_grad()
     def fit_latents(self, batch: Batch, latent: Tensor) -> None:
@@ -146,9 +146,34 @@ class FourierSeries(nn.Module):
         joined = torch.cat((torch.ones_like(latent[:, :1]), latent), 1).double()
         gram = joined.T @ joined / len(joined)
         gram.diagonal().add_(RIDGE * gram.diagonal().mean())
-        solved = torch.linalg.solve(gram, joined.T @ self._least_squares(batch).double() / len(joined))  # (1 + K, W·C)
+        solved = torch.linalg.solve(gram, joined.T @ self._coefficients(batch).double() / len(joined))  # (1 + K, W·C)
         self.affine.bias.copy_(solved[0])
         self.affine.weight.copy_(solved[1:].T)
+
+    def _coefficients(self, batch: Batch) -> Tensor:
+        """Coefficients (B, W·C) of signals.
+
+        On shared coordinates, what was not observed is filled in by the principal components of what was, in turns.
+        """
+        if batch.observed is None or not batch.shares_coords:
+            return self._least_squares(batch)
+        counts = batch.observed.sum(0).clamp_min(1)
+        filled = batch.observed_values + (~batch.observed) * (batch.observed_values.sum(0) / counts)
+        for _ in range(FILLING_ROUNDS):
+            coefficients = self._least_squares(replace(batch, values=filled, mask=None))
+            mean, components = self._components(coefficients)
+            likely = mean + (coefficients - mean) @ components @ components.T
+            filled = batch.values.where(
+                batch.observed, self._combine(batch.coords, likely.unflatten(1, (-1, self.channels)))
+            )
+        return coefficients
+
+    def _components(self, coefficients: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean (W·C,) and up to K principal components (W·C, K') of coefficients (B, W·C)."""
+        mean = coefficients.mean(0)
+        count = min(self.latent_dim, len(coefficients) - 1, len(mean))
+        wide = min(count + 16, *coefficients.shape)
+        return mean, torch.svd_lowrank(coefficients - mean, q=wide, niter=4)[2][:, :count]
 
     def _least_squares(self, batch: Batch) -> Tensor:
         """Coefficients (B, W·C) of signals, with a little ridge; unobserved points do not count."""

@@ -156,7 +156,7 @@ def _with_task_type(table: Table) -> Table:
         name = task_type.__module__
         if name == "__main__" and (file := getattr(sys.modules[name], "__file__", None)):
             name = str(Path(file).resolve())
-        table["signal"] = task.model_dump(mode="json", exclude_none=True, serialize_as_any=True) | {
+        table["signal"] = task.model_dump(mode="json", by_alias=True, exclude_none=True, serialize_as_any=True) | {
             "type": task.type or f"{name}:{task_type.__qualname__}"
         }
     return table

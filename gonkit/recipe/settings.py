@@ -216,4 +216,4 @@ class Recipe(Settings):
 
     def toml(self) -> str:
         """The recipe with all defaults filled in, as TOML."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True, serialize_as_any=True))
+        return tomli_w.dumps(self.model_dump(mode="json", by_alias=True, exclude_none=True, serialize_as_any=True))

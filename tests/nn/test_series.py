@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -116,6 +117,21 @@ def test_a_fresh_network_reconstructs_signals_of_k_dimensions(step: InnerStep, k
     if kind == "masked":  # 25 functions do not hold what 33 points do
         allowed = 0.3
     assert error.square().mean() < allowed * variance.mean()
+
+
+def test_what_was_not_observed_is_filled_in_before_a_fresh_network_starts() -> None:
+    batch, step = low_rank(60, 33), DampedStep(1000.0)
+    mask = torch.rand(batch.values.shape[:2], generator=torch.Generator().manual_seed(1)) < 0.7
+    errors = []
+    for data in (batch, replace(batch, values=batch.values.where(mask.unsqueeze(2), torch.nan), mask=mask)):
+        torch.manual_seed(0)
+        series = FourierSeries(1, 1, K, 60)  # more functions than points
+        gon = GON(Siren(1, 1, K, width=12, layers=2, series=series), MSELoss(), step)
+        series.fit_components(data, step.best_curvature)
+        error = gon.decode(gon.encode(data), batch.coords) - batch.values
+        errors.append(error.square().mean().item() / batch.values.var().item())
+    assert errors[0] < 1e-3
+    assert errors[1] < 2e-2
 
 
 def test_coefficients_of_channels_that_are_observed_at_points_of_their_own() -> None:

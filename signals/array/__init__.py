@@ -1,0 +1,10 @@
+"""Arrays: values on a grid of one to four axes, from .npy, .npz, HDF5 and Zarr, without writing Python."""
+
+from __future__ import annotations
+
+from signals.array.files import ArrayFiles
+from signals.array.signal import Array
+from signals.array.sources import ArraySource, Layout, open_source
+from signals.array.weather import make_weather
+
+__all__ = ["Array", "ArrayFiles", "ArraySource", "Layout", "make_weather", "open_source"]
