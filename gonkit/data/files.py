@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["BufferedWriter", "SignalFiles", "SignalReader", "SignalWriter"]
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -110,6 +110,14 @@ class SignalFiles:
         """
         raise GonkitError(f"{path}: signals of this type are not read from files")
 
+    def load_all(self, path: Path) -> list[Sample]:
+        """Reads all signals of a file; one, where files of a type hold no more.
+
+        Raises:
+            GonkitError: the file cannot be read.
+        """
+        return [self.load(path)]
+
     def from_object(self, obj: Any) -> Sample:
         """An object, such as `to_object` makes, as one signal of the training size.
 
@@ -131,6 +139,13 @@ class SignalFiles:
             else:
                 self.preview(obj).save(temporary)
         return path
+
+    def save_at_points(self, values: Sequence[Tensor], source: Path, stem: Path) -> Path | None:
+        """Writes predictions (P, C) at the very points of a file's signals, in the file's format.
+
+        None, for a type of which objects are written instead.
+        """
+        return None
 
     def open(self, path: Path) -> SignalReader | None:
         """A file of any size, to be encoded window by window; None where `load` is the only way to read it.

@@ -35,7 +35,7 @@ def as_batch(signal: Signal, signals: Signals) -> Batch:
     if isinstance(signals, (Tensor, numpy.ndarray, numpy.generic)):
         return _checked(signal, _batch_of_numbers(signal, torch.as_tensor(signals)))
     is_one = not isinstance(signals, (list, tuple)) or _is_pair(signals)
-    samples = [_to_sample(signal, one) for one in ([signals] if is_one else signals)]
+    samples = [sample for one in ([signals] if is_one else signals) for sample in _to_samples(signal, one)]
     if not samples:
         raise GonkitError("no signals were given")
     return _checked(signal, Batch.stack(samples, signal.grid().coords))
@@ -46,17 +46,17 @@ def _is_pair(signals: Sequence[Any]) -> bool:
     return isinstance(signals, tuple) and len(signals) == 2 and isinstance(signals[1], (int, float))
 
 
-def _to_sample(signal: Signal, one: Any) -> Sample:
+def _to_samples(signal: Signal, one: Any) -> list[Sample]:
     if isinstance(one, Sample):
-        return one
+        return [one]
     if isinstance(one, (str, os.PathLike)):
-        return signal.files.load(Path(one))
+        return signal.files.load_all(Path(one))
     if isinstance(one, (Tensor, numpy.ndarray)):
         batch = _batch_of_numbers(signal, torch.as_tensor(one))
         if len(batch) != 1:
             raise GonkitError(f"a sequence of signals holds one each; got an array of shape {tuple(one.shape)}")
-        return Sample(batch.values[0], mask=None if batch.mask is None else batch.mask[0])
-    return signal.files.from_object(one)
+        return [Sample(batch.values[0], mask=None if batch.mask is None else batch.mask[0])]
+    return [signal.files.from_object(one)]
 
 
 def _batch_of_numbers(signal: Signal, numbers: Tensor) -> Batch:

@@ -43,13 +43,20 @@ def reconstruct_file(
         return reconstruct_tiled(
             gon, signal, reader, create, resolution, overlap=overlap, observation=observation, chunk=chunk
         )
-    sample, grid = signal.files.load(path), signal.grid()
-    batch = Batch.stack([sample], grid.coords)
-    positions = (batch.coords.expand(1, -1, -1) + 1) / 2
+    samples, grid = signal.files.load_all(path), signal.grid()
+    batch = Batch.stack(samples, grid.coords)
+    positions = (batch.coords.expand(len(batch), -1, -1) + 1) / 2
     inputs = batch.with_mask((observation or ObservationMask()).mask(positions)).to(gon.device)
     latent = gon.encode(inputs)
     low, high = signal.value_range
     metrics = MetricAccumulator(high - low, signal.measures.metrics(), grid.shape)
-    metrics.update(gon.decode(latent, inputs.coords, chunk=chunk).cpu(), batch)
+    values = gon.decode(latent, inputs.coords, chunk=chunk).cpu()
+    metrics.update(values, batch)
+    if resolution is None and suffix in (None, path.suffix):
+        predicted = [one[: len(sample.values)] for one, sample in zip(values, samples, strict=True)]
+        if (written := signal.files.save_at_points(predicted, path, stem)) is not None:
+            return written, metrics.compute()
+    if len(samples) > 1:
+        raise GonkitError(f"{path}: {len(samples)} signals in one file: they are predicted at their own points only")
     (obj,) = decode_objects(gon, signal, latent, resolution, chunk)
-    return signal.files.save(signal.place(obj, sample.transform), stem, suffix), metrics.compute()
+    return signal.files.save(signal.place(obj, samples[0].transform), stem, suffix), metrics.compute()

@@ -118,7 +118,8 @@ def _reconstructions(gallery: Gallery, test: SignalDataset, index: Tensor) -> Se
         rows["informed"] = reconstruct_objects(model.gon, task, test, index)
     else:
         rows["gonkit"] = reconstruct_objects(model.gon, task, test, index)
-    rows |= {name: signal.to_objects(values) for name, values in test.baselines(index).items()}
+    if signal.on_grid(test.pair(index, evaluate=True).target):
+        rows |= {name: signal.to_objects(values) for name, values in test.baselines(index).items()}
     rows = {title: row for title, row in rows.items() if row}
     section = gallery.section("reconstructions", "Test signals and their predictions", [*rows.values()], [*rows])
     if not signal.display.preview_is_complete:

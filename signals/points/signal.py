@@ -1,0 +1,218 @@
+"""Points: values at places of a signal's own, of different numbers from signal to signal."""
+
+from __future__ import annotations
+
+__all__ = ["Points"]
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy
+import torch
+from PIL import Image as pillow
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from gonkit.batch import Sample
+from gonkit.data import (
+    DatasetInfo,
+    Grid,
+    IsPath,
+    Signal,
+    Split,
+    files_in,
+    folder_classes,
+    folder_split,
+    split_by_name,
+)
+from gonkit.errors import GonkitError
+from signals.array import draw_array
+from signals.points import stations
+from signals.points.dataset import PointsDataset
+from signals.points.files import PointsFiles
+from signals.points.tables import SUFFIXES, Columns, Measurements, guess_columns, read_measurements
+
+Range = tuple[float, float]
+
+
+class Points(Signal):
+    """Values at points in one to four dimensions, each of which fills [-1, 1] between its `bounds`.
+
+    What is left open of `coords`, `values`, `bounds` and `value_range` is taken from the data when settings are made,
+    and kept with a run. Objects that are decoded are arrays on a grid over the bounds; files are predicted at their own
+    points.
+    """
+
+    data: Annotated[str, IsPath(unless=("stations",))] = "stations"
+    """"stations" (1,000 days of temperatures at 60 to 120 places, built in); a folder of .npz files of one signal each,
+    with `coords` (P, D), `values` (P, C) and perhaps `mask`; or a table of many: an .h5 with these and `signal` (P,),
+    or a .parquet or .csv with columns of the names below."""
+    coords: list[str] = Field(default_factory=list, max_length=4)
+    """Names of the coordinates: columns of a .parquet or .csv."""
+    values: list[str] = Field(default_factory=list)
+    """Names of the values, likewise."""
+    signal: str = "signal"
+    """Column that says to which signal a row belongs."""
+    label: str = ""
+    """Column of the signals' classes; empty for none. Files have those of their sub-folders."""
+    unit: str = ""
+    """Of the values, for plots."""
+    bounds: list[Range] = Field(default_factory=list)
+    """[lowest, highest] of each coordinate; empty for those of the training points."""
+    value_ranges: Range | Literal["auto"] = Field("auto", alias="value_range")
+    """[lowest, highest] value; "auto" for those of the training signals."""
+    kept: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of a held-out signal's points at which predictions are measured, and from which latents are not inferred; 0
+    infers from all and measures at all."""
+    cells: Annotated[int, Field(ge=2)] = 32
+    """Cells along each axis of the grid on which samples are decoded."""
+
+    @model_validator(mode="after")
+    def _describe(self) -> Self:
+        """Fills in from the data what is left open."""
+        if not (self.coords and self.values and self.bounds) or self.value_ranges == "auto":
+            self.__dict__.update(self._describe_data())
+        if len(self.bounds) != len(self.coords):
+            raise ValueError(f"bounds: {len(self.bounds)} for {len(self.coords)} coordinates")
+        for low, high in (*self.bounds, self.value_range):
+            if not low < high:
+                raise ValueError(f"bounds, value_range: the lowest comes first, below the highest; got {[low, high]}")
+        return self
+
+    @property
+    def value_range(self) -> Range:  # type: ignore[override]
+        assert self.value_ranges != "auto"  # measured when settings are made
+        return self.value_ranges
+
+    @property
+    def channels(self) -> int:
+        return len(self.values)
+
+    @property
+    def columns(self) -> Columns:
+        """Names of what is read."""
+        return Columns(tuple(self.coords), tuple(self.values), self.signal, self.label)
+
+    def grid(self, resolution: int | None = None) -> Grid:
+        return Grid.centers(*[resolution or self.cells] * len(self.coords))
+
+    def resized(self, shape: Sequence[int]) -> Signal:
+        raise GonkitError("resolution: give one number, of cells along each axis")
+
+    def dataset(self, split: Split) -> PointsDataset:
+        measured = self._measurements()
+        index = self._split_index([one.name for one in measured], split)
+        names = [measured[number].name for number in index]
+        classes = sorted({one.label for one in measured} - {""})
+        labels = [classes.index(measured[n].label) for n in index] if classes and measured[0].label else None
+        info = DatasetInfo(
+            names, None if labels is None else torch.tensor(labels), tuple(classes), self._note(measured)
+        )
+        return PointsDataset([self.to_sample(measured[n]) for n in index], info, self.kept, self.to_cells)
+
+    def to_sample(self, measured: Measurements) -> Sample:
+        """Measurements as a signal, with coordinates scaled to [-1, 1].
+
+        Raises:
+            GonkitError: points beyond the bounds by more than a tenth of their width.
+        """
+        low, high = torch.tensor(self.bounds, dtype=torch.float64).T
+        coords = (torch.from_numpy(measured.coords) - low) / (high - low) * 2 - 1
+        if (outside := (coords.abs() > 1.2).any(1)).any():
+            first = measured.coords[int(outside.nonzero()[0, 0])].tolist()
+            raise GonkitError(
+                f"{measured.name}: {int(outside.sum())} of {len(coords)} points lie beyond signal.bounds = "
+                f"{[list(pair) for pair in self.bounds]}, the first at {first}"
+            )
+        values = torch.from_numpy(measured.values)
+        mask = ~values.isnan()
+        return Sample(values, coords.float(), mask if self.channels > 1 else mask[:, 0], name=measured.name)
+
+    def to_cells(self, coords: Tensor, values: Tensor) -> numpy.ndarray[Any, Any]:
+        """Values (*shape, C) on the grid: means of the points in each cell, NaN where there is none."""
+        cells, dim = self.cells, coords.shape[1]
+        place = ((coords + 1) / 2 * cells).long().clamp(0, cells - 1)  # (P, D)
+        flat = (place * torch.tensor([cells**axis for axis in reversed(range(dim))])).sum(1)
+        known = ~values.isnan()
+        totals, counts = torch.zeros(cells**dim, values.shape[1]), torch.zeros(cells**dim, values.shape[1])
+        totals.index_add_(0, flat, values.where(known, 0.0))
+        counts.index_add_(0, flat, known.float())
+        return self.grid().unflatten(totals / counts.where(counts > 0, torch.nan)).numpy()
+
+    def preview(self, obj: numpy.ndarray[Any, Any]) -> pillow.Image:
+        return draw_array(obj, [self.value_range] * self.channels, self.coords[0], self.unit)
+
+    @property
+    def files(self) -> PointsFiles:
+        return PointsFiles(self.to_object, self.preview, self.to_sample, self.columns)
+
+    def _measurements(self) -> list[Measurements]:
+        if self.data == "stations":
+            return stations.make_stations()
+        return _read(Path(self.data).expanduser(), self.columns)
+
+    def _describe_data(self) -> dict[str, Any]:
+        """What the data say about `coords`, `values`, `bounds` and `value_ranges`."""
+        if self.data == "stations":
+            coords, values = list(stations.COORDS), ["temperature"]
+            bounds, value_range = list(stations.BOUNDS), stations.VALUE_RANGE
+        else:
+            path = Path(self.data).expanduser()
+            first = path if path.suffix.lower() in SUFFIXES else files_in(path, (".npz",), "files of points")[0]
+            columns = guess_columns(first, self.columns)
+            coords, values = list(columns.coords), list(columns.values)
+            measured = _read(path, replace(columns, coords=tuple(coords), values=tuple(values)))
+            train = [measured[n] for n in self._split_index([one.name for one in measured], "train")]
+            places = numpy.concatenate([one.coords for one in train])
+            bounds = [_widened(*pair) for pair in zip(places.min(0).tolist(), places.max(0).tolist(), strict=True)]
+            numbers = numpy.concatenate([one.values for one in train])
+            value_range = _widened(float(numpy.nanmin(numbers)), float(numpy.nanmax(numbers)))
+        found = {"coords": coords, "values": values, "bounds": self.bounds or bounds}
+        return found | ({"value_ranges": value_range} if self.value_ranges == "auto" else {})
+
+    def _split_index(self, names: Sequence[str], split: Split) -> list[int]:
+        if self.data != "stations" and Path(self.data).suffix.lower() not in SUFFIXES:
+            return folder_split(Path(self.data), names, split).tolist()
+        try:
+            return [number for number, part in enumerate(split_by_name(names)) if part == split]
+        except GonkitError as error:
+            raise GonkitError(f"{self.data}: {error}") from None
+
+    def _note(self, measured: Sequence[Measurements]) -> str:
+        """How the data were read."""
+        counts = [len(one.values) for one in measured]
+        axes = ", ".join(
+            f"{name} {low:g} to {high:g}" for name, (low, high) in zip(self.coords, self.bounds, strict=True)
+        )
+        measures = f"; measured at {self.kept:.0%} of the points, encoded from the others" if self.kept else ""
+        return f"{len(measured)} signals of {min(counts)} to {max(counts)} points, {axes}{measures}"
+
+
+def _read(path: Path, columns: Columns) -> list[Measurements]:
+    """The signals of a table, or of a folder's files with their paths below it as names."""
+    if path.suffix.lower() in SUFFIXES:
+        return _read_files((path,), columns, (path.stat().st_mtime if path.exists() else 0.0,))
+    paths = tuple(files_in(path, (".npz",), "files of points", ["an .h5, .parquet or .csv file"]))
+    measured = _read_files(paths, columns, tuple(file.stat().st_mtime for file in paths))
+    names = [file.relative_to(path).as_posix() for file in paths]
+    classes, labels = folder_classes(names)
+    return [
+        replace(one, name=name, label="" if labels is None else classes[labels[number]])
+        for number, (one, name) in enumerate(zip(measured, names, strict=True))
+    ]
+
+
+@lru_cache(maxsize=2)  # the three splits share one reading
+def _read_files(paths: tuple[Path, ...], columns: Columns, times: tuple[float, ...]) -> list[Measurements]:
+    return [one for path in paths for one in read_measurements(path, columns)]
+
+
+def _widened(low: float, high: float) -> Range:
+    """A range that is not empty."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return (0.0, 1.0)
+    return (low, high) if low < high else (low - 0.5, low + 0.5)
