@@ -49,7 +49,7 @@ class Layout:
 
     def to_values(self, array: Array) -> Array:
         """(P, C) float32 of one signal's array."""
-        return numpy.ascontiguousarray(self.to_dense(array).reshape(-1, self.channels), dtype=numpy.float32)
+        return numpy.array(self.to_dense(array).reshape(-1, self.channels), dtype=numpy.float32)
 
     def to_array(self, dense: Array) -> Array:
         """Values (*shape, C) arranged as in a file."""
