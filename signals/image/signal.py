@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["Image", "ImageMeasures", "load_photographs"]
+__all__ = ["Image", "ImageMeasures"]
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import h5py
 import numpy
 import torch
 from PIL import Image as pillow
@@ -30,7 +29,6 @@ from gonkit.data import (
     SignalDataset,
     Split,
     StreamingDataset,
-    evenly_spaced,
     files_in,
     folder_classes,
     folder_split,
@@ -41,13 +39,7 @@ from gonkit.data import (
 from gonkit.errors import GonkitError
 from gonkit.metrics import ssim
 from signals.image.files import ImageFiles, opened, upright_srgb
-
-BUILT_IN = {"digits": 8, "photos": 16}  # name → pixels per side
-# name → class in torchvision.datasets, pixels per side, channels
-TORCHVISION = {"mnist": ("MNIST", 28, 1), "fashion": ("FashionMNIST", 28, 1), "cifar10": ("CIFAR10", 32, 3)}
-MAX_VALIDATION = 2_000  # signals of a public training set that are held out for validation
-DIGITS = tuple("0123456789")
-
+from signals.image.sources import BUILT_IN, DIGITS, TORCHVISION, load_photographs, read_hdf5_labels, read_torchvision
 
 class Image(Signal):
     """Square images with values in [0, 1] at pixel centers: c = (row, column), (i + ½)·2/size − 1 along each axis."""
@@ -143,27 +135,11 @@ class Image(Signal):
         return self._select(index, lambda number: self.to_values(patches[number]), DatasetInfo(names))
 
     def _torchvision(self, split: Split) -> SignalDataset:
-        from torchvision import datasets
-
-        name = TORCHVISION[self.data][0]
-        try:
-            public = getattr(datasets, name)(self.root, train=split != "test", download=self.download)
-        except RuntimeError:
-            raise GonkitError(
-                f"{name} is not in {Path(self.root).resolve()}, laid out as torchvision does; set signal.root to "
-                "the folder where it is, or signal.download = true to fetch it"
-            ) from None
-        planes, labels = torch.as_tensor(public.data), torch.as_tensor(public.targets)
-        if split != "test":
-            held_out = evenly_spaced(min(MAX_VALIDATION, len(planes) // 10), len(planes))
-            chosen = torch.isin(torch.arange(len(planes)), held_out, invert=split == "train")
-            planes, labels = planes[chosen], labels[chosen]
-        planes = planes.reshape(*planes.shape[:3], -1)  # (N, H, W, 1 or 3)
+        planes, labels, class_names = read_torchvision(self.data, Path(self.root), self.download, split)
         if planes.shape[1:] == (self.resolved_size, self.resolved_size, self.channels):
             values = planes.flatten(1, 2).float().div_(255)
         else:
             values = torch.stack([self._read_row(planes.numpy(), number) for number in range(len(planes))])
-        class_names = DIGITS if self.data == "mnist" else tuple(public.classes)
         return InMemoryDataset(Batch(self.grid().coords, values, label=labels), DatasetInfo(class_names=class_names))
 
     def _folder(self, split: Split) -> SignalDataset:
@@ -186,7 +162,7 @@ class Image(Signal):
                 f"{rows.dtype}"
             )
         count = rows.shape[0]
-        labels = _read_labels(path, count)
+        labels = read_hdf5_labels(path, count)
         num_classes = 0 if labels is None else int(labels.max()) + 1
         info = DatasetInfo(list(map(str, range(count))), labels, tuple(map(str, range(num_classes))), streams=True)
         return self._select(self._split(count, split), partial(self._read_row, rows), info)
@@ -232,18 +208,6 @@ class ImageMeasures(Measures):
         return {"ssim": lambda prediction, values: ssim(prediction.movedim(-1, 1), values.movedim(-1, 1), 1.0)}
 
 
-@lru_cache(maxsize=1)
-def load_photographs() -> list[tuple[str, pillow.Image]]:
-    """Names and pictures of seven color photographs that scikit-image and scikit-learn include."""
-    from skimage import data
-    from sklearn.datasets import load_sample_images
-
-    planes = {name: getattr(data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket")}
-    planes["motorcycle"] = data.stereo_motorcycle()[0]
-    planes["china"], planes["flower"] = load_sample_images().images
-    return [(name, pillow.fromarray(plane)) for name, plane in planes.items()]
-
-
 @lru_cache(maxsize=1)  # the three splits of a folder share one reading
 def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[tuple[Path, pillow.Image | None]], list[str]]:
     """Readable files, each with its square picture or with None to stream it; and messages about the other files."""
@@ -256,19 +220,3 @@ def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[tuple[Path, 
             problems.append(str(error))
     return pictures, problems
 
-
-def _read_labels(path: Path, count: int) -> Tensor | None:
-    """(N,) labels of an HDF5 file of `count` signals, or None."""
-    with h5py.File(path, "r") as file:
-        if "label" not in file:
-            return None
-        labels = numpy.asarray(file["label"][()])
-    if labels.shape != (count,) or not numpy.issubdtype(labels.dtype, numpy.integer):
-        raise GonkitError(f"{path}: label must be ({count},) integers; got {labels.shape} {labels.dtype}")
-    if (bad := (labels < 0) | (labels >= count)).any():
-        first = int(bad.argmax())
-        raise GonkitError(
-            f"{path}: label must number the classes from 0, below the {count} signals; got {labels[first]} at row "
-            f"{first}, {bad.sum()} such in all. Leave signals without a label out, or number them as a class"
-        )
-    return torch.from_numpy(labels.astype(numpy.int64))
