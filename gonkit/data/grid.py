@@ -7,6 +7,7 @@ __all__ = ["Grid", "Resolution"]
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -47,9 +48,12 @@ class Grid:
             )
 
     @staticmethod
-    def centers(*shape: int) -> Grid:
-        """Centers of cells that fill [-1, 1] along each axis: c_i = (i + ½)·2/n − 1."""
-        return Grid._product([(torch.arange(n) + 0.5) * (2 / n) - 1 for n in shape])
+    def centers(*shape: int | Fraction) -> Grid:
+        """Centers of cells that fill [-1, 1] along each axis: c_i = (i + ½)·2/n − 1.
+
+        Where n is a fraction, the last cell, which would not be whole, is left out.
+        """
+        return Grid._product([(torch.arange(math.floor(n)) + 0.5) * float(2 / n) - 1 for n in shape])
 
     @staticmethod
     def corners(*shape: int) -> Grid:

@@ -27,7 +27,7 @@ class PictureType(Protocol):
     """What files need to know of the signal type; see `signals.image.Image`."""
 
     @property
-    def resolved_size(self) -> int: ...
+    def resolved_size(self) -> tuple[int, int]: ...
 
     def to_mode(self, picture: pillow.Image) -> pillow.Image: ...
 
@@ -61,7 +61,7 @@ class ImageFiles(SignalFiles):
         return path
 
     def open(self, path: Path) -> ImageReader:
-        return ImageReader(self.read(path), self.signal.resolved_size)
+        return ImageReader(self.read(path), self.signal.resolved_size[0])
 
     def read(self, path: Path) -> pillow.Image:
         """A picture at its full size, upright, in the color mode of the signal type."""
@@ -70,7 +70,7 @@ class ImageFiles(SignalFiles):
 
 
 class ImageReader(SignalReader):
-    """A picture of any size, read forward by rows."""
+    """A picture of any size, read forward by rows; its pixels are those of the training height."""
 
     def __init__(self, picture: pillow.Image, resolution: int) -> None:
         pixels = numpy.array(picture)

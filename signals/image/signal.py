@@ -5,15 +5,16 @@ from __future__ import annotations
 __all__ = ["Image", "ImageMeasures"]
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy
 import torch
 from PIL import Image as pillow
 from PIL import ImageColor, ImageOps
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, field_validator
 from torch import Tensor
 
 from gonkit.batch import Batch
@@ -41,8 +42,22 @@ from gonkit.metrics import ssim
 from signals.image.files import ImageFiles, opened, upright_srgb
 from signals.image.sources import BUILT_IN, DIGITS, TORCHVISION, load_photographs, read_hdf5_labels, read_torchvision
 
+
+def _parse_size(size: Any) -> Any:
+    """A size with a tuple where a recipe has a list."""
+    sides = size if isinstance(size, list | tuple) else (size, size)
+    if size is not None and (len(sides) != 2 or any(type(side) is not int or side < 4 for side in sides)):
+        raise ValueError(f"got {size!r}; expected pixels from 4: one number, or [height, width]")
+    return tuple(size) if isinstance(size, list) else size
+
+
 class Image(Signal):
-    """Square images with values in [0, 1] at pixel centers: c = (row, column), (i + ½)·2/size − 1 along each axis."""
+    """Images with values in [0, 1] at pixel centers: c = (row, column), (i + ½)·2/n − 1 along an axis of n pixels.
+
+    Each axis fills [-1, 1], whatever the proportions, so that pictures of one scene coincide at every size. A
+    resolution is the height in pixels; the width follows, and pixels stay as they are, so that a last column or row
+    that would not be whole is left out.
+    """
 
     data: Annotated[str, IsPath(unless=(*BUILT_IN, *TORCHVISION))] = "digits"
     """"digits" (1,797 of 8×8, built in), "photos" (patches of seven photographs, built in), "mnist", "fashion",
@@ -52,12 +67,13 @@ class Image(Signal):
     """Folder of the public data sets, laid out as torchvision does."""
     download: bool = False
     """Download a public data set that is missing."""
-    size: Annotated[int, Field(ge=4)] | None = None
-    """Pixels per side; None for a data set's own, 16 for patches, 64 for a folder or an HDF5 file."""
+    size: Annotated[int | tuple[int, int] | None, BeforeValidator(_parse_size)] = None
+    """Pixels: one number for squares, or [height, width], each from 4; None for a data set's own size, 16 for patches,
+    64 for a folder or an HDF5 file."""
     color: Literal["gray", "rgb"] | None = None
     """None for a public data set's own, gray for digits, and otherwise RGB."""
     fit: Literal["crop", "resize"] = "crop"
-    """How pictures of other shapes become square: cropped to the center, or resized without keeping proportions."""
+    """How pictures of other proportions get those of `size`: cropped to the center, or resized without keeping them."""
     background: str = "white"
     """Color that shows where pictures are transparent: a name or "#rrggbb"."""
     stream: bool = False
@@ -77,8 +93,19 @@ class Image(Signal):
         return {"gray": 1, "rgb": 3, None: default}[self.color]
 
     def grid(self, resolution: int | None = None) -> Grid:
-        side = resolution or self.resolved_size
-        return Grid.centers(side, side)
+        """Pixel centers, at `resolution` pixels from top to bottom.
+
+        Raises:
+            GonkitError: a resolution so low that not one column is left.
+        """
+        height, width = self.resolved_size
+        columns = Fraction(width * (resolution or height), height)
+        if columns < 1:
+            raise GonkitError(
+                f"resolution {resolution}: it is the height, and pictures of {height}×{width} (height × width) then "
+                f"have no column; use {-(-height // width)} or more"
+            )
+        return Grid.centers(resolution or height, columns)
 
     def dataset(self, split: Split) -> SignalDataset:
         if self.data == "digits":
@@ -90,9 +117,10 @@ class Image(Signal):
         return self._hdf5(split) if Path(self.data).suffix in (".h5", ".hdf5") else self._folder(split)
 
     @property
-    def resolved_size(self) -> int:
-        """Pixels per side: `size`, or the default of the data set."""
-        return self.size or BUILT_IN.get(self.data) or TORCHVISION.get(self.data, ("", 64, 0))[1]
+    def resolved_size(self) -> tuple[int, int]:
+        """Height and width in pixels: `size`, or the default of the data set."""
+        size = self.size or BUILT_IN.get(self.data) or TORCHVISION.get(self.data, ("", 64, 0))[1]
+        return (size, size) if isinstance(size, int) else size
 
     def to_object(self, values: Tensor, resolution: int | None = None) -> pillow.Image:
         pixels = values.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
@@ -100,7 +128,7 @@ class Image(Signal):
 
     def to_values(self, picture: pillow.Image) -> Tensor:
         """(P, C) of a picture of any size and color mode."""
-        return torch.from_numpy(numpy.array(self._to_square(picture))).reshape(-1, self.channels).float() / 255
+        return torch.from_numpy(numpy.array(self._to_size(picture))).reshape(-1, self.channels).float() / 255
 
     def preview(self, obj: pillow.Image) -> pillow.Image:
         return obj
@@ -123,20 +151,20 @@ class Image(Signal):
 
     def _photos(self, split: Split) -> SignalDataset:
         """Adjacent patches of the photographs at half their size, one photograph after the other."""
-        side = self.resolved_size
+        height, width = self.resolved_size
         patches, names = [], []
         for name, photo in load_photographs():
             small = self.to_mode(photo).resize((photo.width // 2, photo.height // 2), pillow.Resampling.BOX)
-            for top in range(0, small.height - side + 1, side):
-                for left in range(0, small.width - side + 1, side):
-                    patches.append(small.crop((left, top, left + side, top + side)))
+            for top in range(0, small.height - height + 1, height):
+                for left in range(0, small.width - width + 1, width):
+                    patches.append(small.crop((left, top, left + width, top + height)))
                     names.append(f"{name} at {left}, {top}")
         index = self._split(len(names), split)
         return self._select(index, lambda number: self.to_values(patches[number]), DatasetInfo(names))
 
     def _torchvision(self, split: Split) -> SignalDataset:
         planes, labels, class_names = read_torchvision(self.data, Path(self.root), self.download, split)
-        if planes.shape[1:] == (self.resolved_size, self.resolved_size, self.channels):
+        if planes.shape[1:] == (*self.resolved_size, self.channels):
             values = planes.flatten(1, 2).float().div_(255)
         else:
             values = torch.stack([self._read_row(planes.numpy(), number) for number in range(len(planes))])
@@ -172,7 +200,7 @@ class Image(Signal):
         try:
             return split_indices(count, split)
         except GonkitError as error:
-            place = f"signal.size = {self.resolved_size}" if self.data == "photos" else self.data
+            place = f"signal.size = {list(self.resolved_size)}" if self.data == "photos" else self.data
             raise GonkitError(f"{place}: {error}") from None
 
     def _select(self, index: Tensor, read: Callable[[int], Tensor], info: DatasetInfo) -> SignalDataset:
@@ -195,10 +223,10 @@ class Image(Signal):
         """A picture as it is meant to be seen, in the color mode of the signal type."""
         return upright_srgb(picture, self.background).convert({1: "L", 3: "RGB"}[self.channels])
 
-    def _to_square(self, picture: pillow.Image) -> pillow.Image:
-        size = (self.resolved_size, self.resolved_size)
-        make_square = ImageOps.fit if self.fit == "crop" else pillow.Image.resize
-        return make_square(self.to_mode(picture), size, pillow.Resampling.LANCZOS)
+    def _to_size(self, picture: pillow.Image) -> pillow.Image:
+        height, width = self.resolved_size
+        change = ImageOps.fit if self.fit == "crop" else pillow.Image.resize
+        return change(self.to_mode(picture), (width, height), pillow.Resampling.LANCZOS)
 
 
 class ImageMeasures(Measures):
@@ -210,13 +238,12 @@ class ImageMeasures(Measures):
 
 @lru_cache(maxsize=1)  # the three splits of a folder share one reading
 def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[tuple[Path, pillow.Image | None]], list[str]]:
-    """Readable files, each with its square picture or with None to stream it; and messages about the other files."""
+    """Readable files, each with its picture at the training size or None to stream it; and messages on other files."""
     pictures, problems = [], []
     for path in paths:
         try:
             with opened(path) as picture:
-                pictures.append((path, None if signal.stream else signal._to_square(picture)))
+                pictures.append((path, None if signal.stream else signal._to_size(picture)))
         except GonkitError as error:
             problems.append(str(error))
     return pictures, problems
-

@@ -260,7 +260,7 @@ def test_missing_public_data_are_named(tmp_path: Path) -> None:
     with pytest.raises(GonkitError, match=r"CIFAR10 is not in .*signal\.root"):
         Image(data="cifar10", root=str(tmp_path)).dataset("train")
     assert Image(data="cifar10").channels == 3
-    assert Image(data="cifar10").resolved_size == 32
+    assert Image(data="cifar10").resolved_size == (32, 32)
 
 
 def test_mnist() -> None:
