@@ -1,8 +1,17 @@
-"""Picture files: read upright, in sRGB, over a background where they are transparent."""
+"""Picture files: read upright, in sRGB, and over a background where they are transparent, unless alpha is kept."""
 
 from __future__ import annotations
 
-__all__ = ["ImageFiles", "ImageReader", "opened", "upright_srgb"]
+__all__ = [
+    "AlphaImageFiles",
+    "ImageFiles",
+    "ImageReader",
+    "hide_colors",
+    "opened",
+    "over_background",
+    "upright_srgb",
+    "upright_srgba",
+]
 
 import io
 import warnings
@@ -14,13 +23,15 @@ from typing import ClassVar, Protocol
 import numpy
 import torch
 from PIL import Image as pillow
-from PIL import ImageCms, ImageOps, features
+from PIL import ImageCms, ImageColor, ImageOps, features
 from torch import Tensor
 
 from gonkit.batch import Sample
 from gonkit.data import SignalFiles, SignalReader
 from gonkit.errors import GonkitError
 from gonkit.files import atomic_path
+
+MIN_ALPHA = 8  # of 255, below which a color cannot be seen
 
 
 class PictureType(Protocol):
@@ -56,6 +67,8 @@ class ImageFiles(SignalFiles):
 
     def save(self, obj: pillow.Image, stem: Path, suffix: str | None = None) -> Path:
         path = self.path(stem, suffix)
+        if path.suffix not in self.write_suffixes:
+            raise GonkitError(f"{path}: not written: {obj.mode} pictures end in {' or '.join(self.write_suffixes)}")
         with atomic_path(path) as temporary:
             obj.save(temporary, quality=95)
         return path
@@ -67,6 +80,12 @@ class ImageFiles(SignalFiles):
         """A picture at its full size, upright, in the color mode of the signal type."""
         with opened(path) as picture:
             return self.signal.to_mode(picture)
+
+
+class AlphaImageFiles(ImageFiles):
+    """The same for pictures whose alpha is kept, which JPEG does not store."""
+
+    write_suffixes: ClassVar[tuple[str, ...]] = (".png", ".webp")
 
 
 class ImageReader(SignalReader):
@@ -93,8 +112,7 @@ def upright_srgb(picture: pillow.Image, background: str) -> pillow.Image:
     if picture.mode in ("I;16", "I;16B", "I;16L", "I"):  # which Pillow would clip at 255
         picture = pillow.fromarray((numpy.asarray(picture).astype(numpy.float32) / 257).round().astype(numpy.uint8))
     elif picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        picture = pillow.alpha_composite(pillow.new("RGBA", layer.size, background), layer).convert("RGB")
+        picture = over_background(picture, background)
     elif picture.mode not in ("L", "RGB", "CMYK"):
         picture = picture.convert("L" if picture.mode in ("1", "LA", "F") else "RGB")
     if profile and picture.mode != "L":
@@ -105,6 +123,34 @@ def upright_srgb(picture: pillow.Image, background: str) -> pillow.Image:
             converted = None
         picture = converted or picture
     return picture.convert("RGB") if picture.mode == "CMYK" else picture
+
+
+def upright_srgba(picture: pillow.Image, background: str) -> pillow.Image:
+    """The same in mode "RGBA", with the picture's alpha; see `hide_colors`."""
+    if not picture.has_transparency_data:
+        return upright_srgb(picture, background).convert("RGBA")
+    layer = ImageOps.exif_transpose(picture).convert("RGBA")
+    colors = pillow.merge("RGB", layer.split()[:3])
+    colors.info["icc_profile"] = picture.info.get("icc_profile")
+    colors = upright_srgb(colors, background).convert("RGBA")
+    colors.putalpha(layer.getchannel("A"))
+    return hide_colors(colors, background)
+
+
+def hide_colors(picture: pillow.Image, background: str) -> pillow.Image:
+    """A picture in mode "RGBA" with the colors of a background where alpha is next to zero.
+
+    There colors are arbitrary: nobody sees them, and resizing, which weights them by alpha, rounds them away.
+    """
+    visible = picture.getchannel("A").point(lambda alpha: 255 if alpha >= MIN_ALPHA else 0)
+    hidden = pillow.new("RGBA", picture.size, (*ImageColor.getrgb(background)[:3], 0))
+    return pillow.composite(picture, hidden, visible)
+
+
+def over_background(picture: pillow.Image, background: str) -> pillow.Image:
+    """A transparent picture laid over a background, in mode "RGB"."""
+    layer = picture.convert("RGBA")
+    return pillow.alpha_composite(pillow.new("RGBA", layer.size, background), layer).convert("RGB")
 
 
 @contextmanager

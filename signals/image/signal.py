@@ -39,7 +39,15 @@ from gonkit.data import (
 )
 from gonkit.errors import GonkitError
 from gonkit.metrics import ssim
-from signals.image.files import ImageFiles, opened, upright_srgb
+from signals.image.files import (
+    AlphaImageFiles,
+    ImageFiles,
+    hide_colors,
+    opened,
+    over_background,
+    upright_srgb,
+    upright_srgba,
+)
 from signals.image.sources import BUILT_IN, DIGITS, TORCHVISION, load_photographs, read_hdf5_labels, read_torchvision
 
 
@@ -70,12 +78,14 @@ class Image(Signal):
     size: Annotated[int | tuple[int, int] | None, BeforeValidator(_parse_size)] = None
     """Pixels: one number for squares, or [height, width], each from 4; None for a data set's own size, 16 for patches,
     64 for a folder or an HDF5 file."""
-    color: Literal["gray", "rgb"] | None = None
-    """None for a public data set's own, gray for digits, and otherwise RGB."""
+    color: Literal["gray", "rgb", "rgba"] | None = None
+    """None for a public data set's own, gray for digits, and otherwise RGB. "rgba" keeps alpha, as a fourth channel;
+    where it is next to zero the color is the background."""
     fit: Literal["crop", "resize"] = "crop"
     """How pictures of other proportions get those of `size`: cropped to the center, or resized without keeping them."""
     background: str = "white"
-    """Color that shows where pictures are transparent: a name or "#rrggbb"."""
+    """Color that shows where pictures are transparent: a name or "#rrggbb". With "rgba" it shows in previews only, and
+    no file is JPEG."""
     stream: bool = False
     """Read the pictures of a folder when they are needed, in `train.workers` processes; those of HDF5 always are."""
     skip_bad: bool = False
@@ -90,7 +100,7 @@ class Image(Signal):
     @property
     def channels(self) -> int:
         default = 1 if self.data == "digits" else TORCHVISION.get(self.data, ("", 0, 3))[2]
-        return {"gray": 1, "rgb": 3, None: default}[self.color]
+        return {"gray": 1, "rgb": 3, "rgba": 4, None: default}[self.color]
 
     def grid(self, resolution: int | None = None) -> Grid:
         """Pixel centers, at `resolution` pixels from top to bottom.
@@ -131,11 +141,11 @@ class Image(Signal):
         return torch.from_numpy(numpy.array(self._to_size(picture))).reshape(-1, self.channels).float() / 255
 
     def preview(self, obj: pillow.Image) -> pillow.Image:
-        return obj
+        return over_background(obj, self.background) if obj.mode == "RGBA" else obj
 
     @property
     def files(self) -> ImageFiles:
-        return ImageFiles(self)
+        return AlphaImageFiles(self) if self.channels == 4 else ImageFiles(self)
 
     @property
     def measures(self) -> ImageMeasures:
@@ -184,10 +194,12 @@ class Image(Signal):
     def _hdf5(self, split: Split) -> SignalDataset:
         path = Path(self.data)
         rows = HDF5Rows(path, "values")
-        if rows.dtype != numpy.uint8 or len(rows.shape) not in (3, 4) or (*rows.shape, 1)[3] not in (1, 3):
+        allowed = (1, 3, 4) if self.channels == 4 else (1, 3)
+        if rows.dtype != numpy.uint8 or len(rows.shape) not in (3, 4) or (*rows.shape, 1)[3] not in allowed:
+            alpha = "" if self.channels == 4 else ' (or 4, with signal.color = "rgba")'
             raise GonkitError(
-                f"{path}: values must be (N, H, W) or (N, H, W, C) uint8, with C = 1 or 3; got {rows.shape} "
-                f"{rows.dtype}"
+                f"{path}: values must be (N, H, W) or (N, H, W, C) uint8, with C = {' or '.join(map(str, allowed))}"
+                f"{alpha}; got {rows.shape} {rows.dtype}"
             )
         count = rows.shape[0]
         labels = read_hdf5_labels(path, count)
@@ -221,12 +233,15 @@ class Image(Signal):
 
     def to_mode(self, picture: pillow.Image) -> pillow.Image:
         """A picture as it is meant to be seen, in the color mode of the signal type."""
+        if self.channels == 4:
+            return upright_srgba(picture, self.background)
         return upright_srgb(picture, self.background).convert({1: "L", 3: "RGB"}[self.channels])
 
     def _to_size(self, picture: pillow.Image) -> pillow.Image:
         height, width = self.resolved_size
         change = ImageOps.fit if self.fit == "crop" else pillow.Image.resize
-        return change(self.to_mode(picture), (width, height), pillow.Resampling.LANCZOS)
+        resized = change(self.to_mode(picture), (width, height), pillow.Resampling.LANCZOS)
+        return hide_colors(resized, self.background) if self.channels == 4 else resized
 
 
 class ImageMeasures(Measures):
