@@ -17,7 +17,7 @@ from gonkit.commands.command import (
     positive,
     share,
 )
-from gonkit.commands.output import checked_suffix, open_model, print_json, unique_stems, write_decoded
+from gonkit.commands.output import checked_suffix, open_model, print_json, result_stems, write_decoded
 from gonkit.errors import GonkitError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _reconstruct(options: argparse.Namespace) -> None:
     suffix = checked_suffix(model, options)
     results: dict[str, Any] = {}
     skipped = 0
-    for path, stem in zip(options.files, unique_stems(options.files), strict=True):
+    for path, stem in result_stems(options.files).items():
         try:
             written, metrics = model.reconstruct(
                 path,
@@ -135,13 +135,13 @@ def _convert(options: argparse.Namespace) -> None:
         latent = model.encode_pair(*options.style)
     elif options.count:
         latent = model.prior.sample(options.count, seed=options.seed, temperature=options.temperature)
-    for path, stem in zip(options.files, unique_stems(options.files), strict=True):
+    for path, stem in result_stems(options.files).items():
         inputs = [path] * (1 if latent is None else len(latent))
         objects = model.convert(inputs, latent=latent, resolution=options.resolution, chunk=options.chunk)
         if len(objects) == 1:
             print(f"{path} → {files.save(objects[0], options.out / stem, suffix)}")
         else:
-            paths = save_objects(model.task.output_type, objects, options.out, stem, suffix, count=len(objects))
+            paths = save_objects(model.task.output_type, objects, options.out, str(stem), suffix, count=len(objects))
             written = [p for p in paths if p is not None]
             print(f"{path} → " + (f"{written[0]} to {written[-1].name}" if written else "nothing"))
 

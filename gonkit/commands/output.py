@@ -8,14 +8,15 @@ __all__ = [
     "print_json",
     "print_metrics",
     "print_table",
-    "unique_stems",
+    "result_stems",
     "write_decoded",
     "write_objects",
 ]
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +76,26 @@ def write_objects(model: Model, objects: Iterable[Any], options: argparse.Namesp
     print(f"{len(paths)} files: {paths[0]} to {paths[-1].name}" if len(paths) > 1 else str(paths[0]))
 
 
-def unique_stems(paths: Sequence[Path]) -> list[str]:
-    """A file name for each path's result; files of the same name keep the name of their folder, or get a number."""
-    stems = [path.stem for path in paths]
-    longer = [f"{path.parent.name}_{path.name}" for path in paths]
-    names = [stem if stems.count(stem) == 1 else long for stem, long in zip(stems, longer, strict=True)]
-    return [name if names.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(names)]
+def result_stems(paths: Iterable[Path]) -> dict[Path, Path]:
+    """Where the result of each file is written, below the output folder and without a suffix; no two are the same.
+
+    That is the file's name. If several files share one, all keep their place below the folder that they have in common,
+    and if that is not enough, their suffix too. A file that is given twice is there once.
+
+    Example:
+        >>> list(map(str, result_stems([Path("a/x.png"), Path("b/y.png")]).values()))
+        ['x', 'y']
+        >>> list(map(str, result_stems([Path("data/a/x.png"), Path("data/b/x.png")]).values()))
+        ['a/x', 'b/x']
+        >>> list(map(str, result_stems([Path("data/x.png"), Path("data/x.bmp")]).values()))
+        ['x.png', 'x.bmp']
+    """
+    files = {path.parent.resolve() / path.name: path for path in paths}
+    common = os.path.commonpath([file.parent for file in files])
+    places = [file.relative_to(common) for file in files]
+    candidates = ([Path(place.stem) for place in places], [place.with_suffix("") for place in places], places)
+    stems = next(stems for stems in candidates if len(set(stems)) == len(stems))
+    return dict(zip(files.values(), stems, strict=True))
 
 
 def print_json(value: Any) -> None:

@@ -86,18 +86,42 @@ def test_a_bad_file_among_others_may_be_skipped(
     assert "1 of 2 files were skipped" in capsys.readouterr().err
 
 
-def test_files_of_one_name_keep_their_folder_s_name_or_get_a_number(trained: Trained, tmp_path: Path) -> None:
-    def written(*names: str) -> list[str]:
-        for name in names:
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            pillow.new("L", (8, 8)).save(tmp_path / name)
-        out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
-        files = [str(tmp_path / name) for name in names]
-        assert main(["reconstruct", str(trained("plain")), *files, "--out", str(out)]) == 0
-        return sorted(path.name for path in out.iterdir())
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a/x.png", "b/y.png"], ["x.png", "y.png"]),
+        (["a/x.png", "b/x.png", "b/y.png"], ["a/x.png", "b/x.png", "b/y.png"]),
+        (["s/a/models/n.png", "s/b/models/n.png"], ["a/models/n.png", "b/models/n.png"]),
+        (["a/x.png", "x.png", "x.bmp", "x.png.bmp"], ["a/x.png.png", "x.bmp.png", "x.png.bmp.png", "x.png.png"]),
+        (["a/x.png", "a/../a/x.png"], ["x.png"]),
+    ],
+)
+def test_every_file_has_a_result_of_its_own(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], names: list[str], expected: list[str]
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        pillow.new("L", (8, 8)).save(tmp_path / name)
+    out = tmp_path / "out"
+    capsys.readouterr()
+    assert (
+        main(["reconstruct", str(trained("plain")), *(str(tmp_path / name) for name in names), "--out", str(out)]) == 0
+    )
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == expected
+    said = capsys.readouterr().out
+    assert all(str(out / name) in said for name in expected)
 
-    assert written("a/x.png", "b/x.png", "b/y.png") == ["a_x.png.png", "b_x.png.png", "y.png"]
-    assert written("c/a/x.png", "d/a/x.png") == ["a_x.png_0.png", "a_x.png_1.png"]
+
+def test_converted_files_of_one_name_stay_apart(trained: Trained, tmp_path: Path) -> None:
+    for shade, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        pillow.new("L", (16, 16), 255 * shade).save(tmp_path / name / "x.png")
+    files = [str(tmp_path / name / "x.png") for name in ("a", "b")]
+    convert = ["convert", str(trained("conditional")), *files, "--out", str(tmp_path / "out")]
+    assert main(convert) == 0
+    assert main([*convert, "--count", "2"]) == 0
+    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
+    assert written == [f"{name}/x{number}.png" for name in ("a", "b") for number in ("", "_00", "_01")]
 
 
 def test_parts_of_a_file_can_be_hidden(recipe: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
