@@ -9,18 +9,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic_core import core_schema
+
+from gonkit.imports import did_you_mean
+
+WORD = "set:"  # before a word that is not a path
 
 
 @dataclass(frozen=True)
 class IsPath:
     """Marks a text setting as a path, so that it can be made absolute; `~` is the home folder.
 
+    A word that is not a path is refused where a file or folder of that name is in the working directory: `set:word` is
+    the word wherever one is, `./word` the file or folder. Stored recipes have the first form.
+
     Attributes:
         unless: words that are not paths, such as the names of embedded data sets.
     """
 
     unless: Collection[str] = ()
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        schema = handler(source)
+        return core_schema.no_info_after_validator_function(self._read, schema) if self.unless else schema
+
+    def _read(self, value: Any) -> Any:
+        """The value itself, or the word that `set:` says it is."""
+        if isinstance(value, str) and value.startswith(WORD):
+            word = value.removeprefix(WORD)
+            if word not in self.unless:
+                raise ValueError(f"got {value!r}; there is no such set{did_you_mean(word, self.unless)}")
+            return word
+        if value in self.unless and Path(value).exists():
+            raise ValueError(
+                f'{value!r} may be the set of that name or what is called so in {Path.cwd()}; write "{WORD}{value}" '
+                f'for the set, or "./{value}" for the file or folder'
+            )
+        return value
 
 
 class Settings(BaseModel):
@@ -32,6 +65,8 @@ class Settings(BaseModel):
         ...     data: Annotated[str, IsPath(unless=("digits",))] = "digits"
         >>> Folder().with_absolute_paths().data, Folder(data="/a/../b").with_absolute_paths().data
         ('digits', '/b')
+        >>> Folder(data="set:digits").data
+        'digits'
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -39,11 +74,24 @@ class Settings(BaseModel):
     def with_absolute_paths(self) -> Self:
         """The same settings with the fields marked by `IsPath` made absolute, in nested settings too."""
         changes: dict[str, Any] = {}
-        for name, field in type(self).model_fields.items():
+        for name in type(self).model_fields:
             value = getattr(self, name)
-            marks = [mark for mark in field.metadata if isinstance(mark, IsPath)]
             if isinstance(value, Settings):
                 changes[name] = value.with_absolute_paths()
-            elif marks and isinstance(value, str) and value not in marks[0].unless:
+            elif isinstance(value, str) and (mark := self._mark(name)) and value not in mark.unless:
                 changes[name] = str(Path(value).expanduser().resolve())
         return self.model_copy(update=changes)
+
+    @model_serializer(mode="wrap")
+    def _with_marked_words(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """The settings; as JSON, with words that are not paths marked as such."""
+        written: dict[str, Any] = handler(self)
+        if info.mode == "json":
+            for name, value in written.items():
+                if isinstance(value, str) and (mark := self._mark(name)) and value in mark.unless:
+                    written[name] = WORD + value
+        return written
+
+    @classmethod
+    def _mark(cls, name: str) -> IsPath | None:
+        return next((mark for mark in cls.model_fields[name].metadata if isinstance(mark, IsPath)), None)

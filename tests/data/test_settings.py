@@ -57,6 +57,25 @@ def test_words_that_are_not_paths_stay_and_so_does_nothing(tmp_path: Path, monke
     assert Outer().with_absolute_paths().optional is None
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_word_that_is_a_path_too_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Outer(data="photos").data == "photos"
+    (tmp_path / "photos").mkdir() if kind == "folder" else (tmp_path / "photos").touch()
+    with pytest.raises(ValidationError, match=r'write "set:photos" for the set, or "./photos" for the file or folder'):
+        Outer(data="photos")
+    named, path = Outer(data="set:photos"), Outer(data="./photos")
+    assert named.data == named.with_absolute_paths().data == "photos"
+    assert path.with_absolute_paths().data == str(tmp_path.resolve() / "photos")
+    assert Outer(data="digits").data == "digits"
+    (tmp_path / "digits").touch()
+    assert Outer().with_absolute_paths().data == "digits"  # a default is no mistake
+    for settings in (named, path.with_absolute_paths()):  # what is stored is not ambiguous
+        assert Outer.model_validate_json(settings.model_dump_json()) == settings
+    with pytest.raises(ValidationError, match=r"got 'set:photo'; there is no such set; did you mean 'photos'\?"):
+        Outer(data="set:photo")
+
+
 def test_the_settings_themselves_are_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = Outer(data="mine")

@@ -11,7 +11,7 @@ from gonkit.errors import RecipeError
 from gonkit.recipe import parse_recipe, read_recipe, recipe_from_dict
 from gonkit.recipe.parsing import RENAMED_KEYS
 from signals.image import Image
-from tests.conftest import COLORIZE, IMAGES, RECIPE, changed_recipe
+from tests.conftest import COLORIZE, IMAGES, RECIPE, SUPERRES, changed_recipe
 from tests.data.fields import Field
 
 TYPE = 'type = "signals.image:Image"'
@@ -219,6 +219,19 @@ def test_paths_of_a_signal_type_become_absolute(tmp_path: Path, monkeypatch: pyt
     assert isinstance(pairs.input_type, Image)
     assert pairs.output_type.data == str(tmp_path.resolve() / "pictures")
     assert parse_recipe(RECIPE).signal == parse_recipe(RECIPE).signal.with_absolute_paths()
+
+
+def test_a_name_of_a_data_set_never_hides_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = parse_recipe(RECIPE)
+    (tmp_path / "digits").mkdir()
+    assert "signal.data: 'digits' may be the set of that name or" in message_of(RECIPE)
+    pairs = changed_recipe((IMAGES, SUPERRES))
+    assert "signal.target: data: 'digits' may be the set" in message_of(pairs)
+    assert parse_recipe(RECIPE, ["signal.data=set:digits"]) == recipe
+    assert parse_recipe(RECIPE, ["signal.data=./digits"]).signal.data == str(tmp_path.resolve() / "digits")  # type: ignore[attr-defined]
+    assert parse_recipe(recipe.toml()) == recipe  # a run is resumed and a model opened anywhere
+    assert recipe_from_dict({"name": "small", "signal": recipe.signal}).signal == recipe.signal
 
 
 def test_a_dictionary_says_what_a_file_says() -> None:
