@@ -13,9 +13,8 @@ from gonkit.errors import GonkitError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
-    from gonkit.data import Signal
+    from gonkit.data import LabeledFolder, Signal
 
 
 def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,16 +89,21 @@ def _latents(options: argparse.Namespace) -> None:
 
 def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--label", help="what labels the files, as signal.label in a recipe")
     parser.add_argument("--type", help="signal type, as in a recipe (default: the one that reads most of the files)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _check(options: argparse.Namespace) -> None:
-    from gonkit.data import Signal, ignored_files, visible_files
+    from gonkit.data import LabeledFolder, Signal, check_label_rule, visible_files
     from gonkit.imports import import_class
 
     if not options.folder.is_dir():
         raise GonkitError(f"{options.folder}: no such folder")
+    try:
+        check_label_rule(options.label)
+    except ValueError as error:
+        raise GonkitError(f"--label: {error}") from None
     signals = [import_class(options.type, Signal)()] if options.type else [kind() for kind in _known_types()]
     files = visible_files(options.folder)
     readable = {
@@ -122,22 +126,23 @@ def _check(options: argparse.Namespace) -> None:
         print_json(rows)
     else:
         print_table(rows, "file")
-        for line in filter(None, (ignored_files(options.folder, signal.files.read_suffixes), _arrangement(list(rows)))):
-            print(line)
+        found = LabeledFolder.find(options.folder, signal.files.read_suffixes, "files", options.label)
+        print(*_arrangement(found), sep="\n")
     if bad:
         raise GonkitError(f"{bad} of {len(paths)} files cannot be used")
 
 
-def _arrangement(names: Sequence[str]) -> str:
-    """How training would divide files, by their paths below the folder: splits and classes."""
-    from gonkit.data import folder_classes, folder_split
-
+def _arrangement(found: LabeledFolder) -> list[str]:
+    """How training would divide files: what is left out, splits and classes."""
+    names = list(found.fields)
     if len(names) < 3:
-        return "fewer than 3 files: too few to train, validate and test"
-    counts = [f"{split} {len(folder_split(Path(), names, split))}" for split in ("train", "val", "test")]
-    classes, labels = folder_classes(names)
-    numbers = [f"{name} {(labels or []).count(number)}" for number, name in enumerate(classes)]
-    return f"splits: {', '.join(counts)}; classes: {', '.join(numbers) or 'none'}"
+        division = "fewer than 3 files: too few to train, validate and test"
+    else:
+        counts = [f"{split} {len(found.split(names, split))}" for split in ("train", "val", "test")]
+        classes, labels = found.classes(names)
+        numbers = [f"{name} {(labels or []).count(number)}" for number, name in enumerate(classes)]
+        division = f"splits: {', '.join(counts)}; classes: {', '.join(numbers) or 'none'}"
+    return [*found.problems, *found.remarks, division]
 
 
 def _known_types() -> list[type[Signal]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from gonkit.data.components import Display, Measures, Metric
 from gonkit.data.dataset import DatasetInfo, InMemoryDataset, Pair, SignalDataset, SubsetDataset, evenly_spaced
 from gonkit.data.files import BufferedWriter, SignalFiles, SignalReader, SignalWriter
-from gonkit.data.folder import files_in, folder_classes, folder_split, ignored_files, visible_files
+from gonkit.data.folder import files_in, folder_split, ignored_files, visible_files
 from gonkit.data.grid import Grid, Resolution
+from gonkit.data.labels import LabeledFolder, LabelRule, check_label_rule
 from gonkit.data.masks import ObservationMask, observed_mask, random_mask
 from gonkit.data.settings import IsPath, Settings
 from gonkit.data.signal import DecodeFn, DefaultLosses, Signal, Task
@@ -24,6 +25,8 @@ __all__ = [
     "HDF5Rows",
     "InMemoryDataset",
     "IsPath",
+    "LabelRule",
+    "LabeledFolder",
     "Measures",
     "Metric",
     "ObservationMask",
@@ -40,10 +43,10 @@ __all__ = [
     "StreamingDataset",
     "SubsetDataset",
     "Task",
+    "check_label_rule",
     "evenly_spaced",
     "explain_validation_error",
     "files_in",
-    "folder_classes",
     "folder_split",
     "ignored_files",
     "observed_mask",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["files_in", "folder_classes", "folder_split", "ignored_files", "visible_files"]
+__all__ = ["SPLIT_FOLDERS", "files_in", "folder_split", "ignored_files", "split_folders", "visible_files"]
 
 import os
 from collections import Counter
@@ -57,24 +57,34 @@ def visible_files(folder: Path) -> list[Path]:
     return sorted(_walk(folder))
 
 
-def ignored_files(folder: Path, suffixes: Collection[str]) -> str:
-    """A note about the files of a folder that `files_in` leaves out for their suffix; empty if there are none."""
-    others = Counter(path.suffix.lower() or "no suffix" for path in visible_files(folder))
+def ignored_files(folder: Path, suffixes: Collection[str], known: Collection[Path] = ()) -> str:
+    """A note about the files of a folder that `files_in` leaves out for their suffix; empty if there are none.
+
+    Files `known` for another purpose are not counted.
+    """
+    others = Counter(path.suffix.lower() or "no suffix" for path in visible_files(folder) if path not in known)
     counts = [f"{count} {suffix}" for suffix, count in others.most_common() if suffix not in suffixes]
     return f"not read: {', '.join(counts)}" if counts else ""
 
 
-def folder_split(folder: Path, names: Sequence[str], split: Split, shares: tuple[float, float] = (0.1, 0.1)) -> Tensor:
+def folder_split(
+    folder: Path,
+    names: Sequence[str],
+    split: Split,
+    shares: tuple[float, float] = (0.1, 0.1),
+    assigned: Sequence[Split] | None = None,
+) -> Tensor:
     """Numbers of the files that belong to a split.
 
-    The splits are the folders `train`, `val` (`valid`, `validation`) and `test` at the top, if there are such; what is
-    missing of them is taken from the training files. Otherwise `split_by_name` decides.
+    The splits are those assigned to the files, if there are such, or the folders `train`, `val` (`valid`, `validation`)
+    and `test` at the top; what is missing of them is taken from the training files. Otherwise `split_by_name` decides.
 
     Args:
         folder: for messages.
         names: paths relative to it.
         split: which part.
         shares: of validation and of test, where they are taken from the training files.
+        assigned: the split of each file, where something else than folders knows it.
 
     Raises:
         GonkitError: fewer than three files, or files beside the folders of splits.
@@ -85,7 +95,7 @@ def folder_split(folder: Path, names: Sequence[str], split: Split, shares: tuple
         [[0, 2], [1], [3]]
     """
     try:
-        splits = _folder_splits(names) or split_by_name(names, shares)
+        splits = list(assigned or split_folders(names) or split_by_name(names, shares))
         missing = {"val", "test"} - set(splits)
         training = [number for number, part in enumerate(splits) if part == "train"]
         drawn = split_by_name([names[number] for number in training], shares) if missing else []
@@ -96,32 +106,7 @@ def folder_split(folder: Path, names: Sequence[str], split: Split, shares: tuple
     return torch.tensor([number for number, part in enumerate(splits) if part == split], dtype=torch.int64)
 
 
-def folder_classes(names: Sequence[str]) -> tuple[tuple[str, ...], list[int] | None]:
-    """Class names, and the label of each file, from the first folder of its path, below those of splits.
-
-    Args:
-        names: paths relative to the data folder.
-
-    Returns:
-        Sorted class names and a label per file; no names and None unless every file lies in a sub-folder.
-
-    Example:
-        >>> folder_classes(["cat/1.png", "dog/2.png", "cat/3.png"])
-        (('cat', 'dog'), [0, 1, 0])
-        >>> folder_classes(["cat/1.png", "2.png"])
-        ((), None)
-        >>> folder_classes(["train/cat/1.png", "test/dog/2.png"])
-        (('cat', 'dog'), [0, 1])
-    """
-    top = 0 if _folder_splits(names) is None else 1
-    parts = [PurePath(name).parts[top:] for name in names]
-    if not all(len(part) > 1 for part in parts):
-        return (), None
-    classes = sorted({part[0] for part in parts})
-    return tuple(classes), [classes.index(part[0]) for part in parts]
-
-
-def _folder_splits(names: Sequence[str]) -> list[Split] | None:
+def split_folders(names: Sequence[str]) -> list[Split] | None:
     """The split that each file's first folder names; None where folders are not splits."""
     tops = [path.parts[0].lower() if len((path := PurePath(name)).parts) > 1 else "" for name in names]
     found = {SPLIT_FOLDERS[top] for top in tops if top in SPLIT_FOLDERS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Split", "report_skipped_files", "split_by_name", "split_indices", "window_starts"]
+__all__ = ["Split", "abbreviate", "report_skipped_files", "split_by_name", "split_indices", "window_starts"]
 
 import hashlib
 import os
@@ -97,10 +97,20 @@ def report_skipped_files(problems: Sequence[str], total: int, noun: str, skip: b
         GonkitError: bad files, and `skip` is false; the message lists up to ten.
     """
     if problems and not skip:
-        more = [f"and {len(problems) - MAX_LISTED} more"] if len(problems) > MAX_LISTED else []
-        listed = "\n  ".join([*problems[:MAX_LISTED], *more])
+        listed = abbreviate(problems, "\n  ")
         raise GonkitError(
             f"{len(problems)} of {total} {noun} cannot be used; --skip-bad (signal.skip_bad = true) goes on without "
             f"them\n  {listed}"
         )
     return f"{len(problems)} of {total} {noun} could not be used and were skipped" if problems else ""
+
+
+def abbreviate(items: Sequence[str], separator: str = ", ") -> str:
+    """The first ten items, and how many more there are.
+
+    Example:
+        >>> abbreviate(list("abcdefghijkl"))
+        'a, b, c, d, e, f, g, h, i, j, and 2 more'
+    """
+    more = [f"and {len(items) - MAX_LISTED} more"] if len(items) > MAX_LISTED else []
+    return separator.join([*items[:MAX_LISTED], *more])

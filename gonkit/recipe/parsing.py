@@ -44,6 +44,7 @@ RENAMED_KEYS: Mapping[tuple[str, str], str] = {  # keys of earlier recipes
     ("train", "floor"): "lr_floor",
     ("train", "clip"): "grad_clip",
     ("signal", "colour"): "color",
+    ("signal", "pattern"): "label",
 }
 
 

@@ -2,80 +2,48 @@
 
 from __future__ import annotations
 
-__all__ = ["Audio", "AudioDisplay", "AudioFiles", "AudioMeasures", "Waveform"]
+__all__ = ["Audio"]
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import torch
 from PIL import Image as pillow
-from pydantic import Field, NonNegativeFloat, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 from torch import Tensor
 
-from gonkit.batch import Batch, Sample
+from gonkit.batch import Batch
 from gonkit.data import (
     DatasetInfo,
     DefaultLosses,
-    Display,
     Grid,
     InMemoryDataset,
     IsPath,
-    Measures,
-    Metric,
+    LabeledFolder,
+    LabelRule,
     Signal,
     SignalDataset,
-    SignalFiles,
-    SignalReader,
     Split,
     StreamingDataset,
-    files_in,
-    folder_classes,
-    folder_split,
-    ignored_files,
-    report_skipped_files,
     split_indices,
     window_starts,
 )
 from gonkit.errors import GonkitError
-from gonkit.losses import clamped_log
-from gonkit.metrics import log_spectral_distance, si_sdr, stft_magnitude
+from gonkit.metrics import stft_magnitude
 from gonkit.plotting import apply_colormap
-from signals.audio.files import SUFFIXES, AudioReader, AudioWriter, fit_length, read_audio, write_audio
+from signals.audio.components import STFT_SIZE, AudioDisplay, AudioFiles, AudioMeasures, Waveform
+from signals.audio.files import SUFFIXES
 from signals.audio.losses import LogMelLoss
-from signals.audio.recordings import (
-    Recording,
-    name_fields,
-    parse_name,
-    read_recordings,
-    split_recordings,
-    torchaudio_files,
-)
+from signals.audio.recordings import Recording, find_torchaudio, read_recordings, split_held_out
 from signals.audio.synthetic import MATERIALS, NOTES, TOUCHES, Pitch, pluck_names, synthesize_notes, synthesize_plucks
 
 if TYPE_CHECKING:
-    from torch.utils.tensorboard.writer import SummaryWriter
+    pass
 
 BUILT_IN = ("plucks", "notes")
 TORCHAUDIO = ("speechcommands", "yesno")
-STFT_SIZE = 256  # points of the window for previews and classifier features
-MIN_MAGNITUDE = 1e-4  # below which classifier features count as silent
-
-
-@dataclass(frozen=True)
-class Waveform:
-    """A sound.
-
-    Attributes:
-        samples: (T, channels), full scale at ±1.
-        rate: sampling rate, in Hz.
-    """
-
-    samples: Tensor
-    rate: int
 
 
 class Audio(Signal):
@@ -103,22 +71,16 @@ class Audio(Signal):
     windows: bool = False
     """Cut recordings into windows that overlap by half, each with its own latent. Otherwise each recording is one
     signal: its first `length` samples, padded with silence if it is shorter."""
-    pattern: str | None = None
-    """How file names are parsed, as in "{label}_{speaker}_{take}"; `label` names classes. None: sub-folders do."""
+    label: LabelRule = None
+    """What labels recordings: the first folder below those of splits; "folder:2" or "folder:-1", another one; a pattern
+    of their names such as "{label}_{speaker}_{take}"; or a .csv file with the columns file and label."""
     test: dict[str, list[str]] = Field(default_factory=dict)
-    """Recordings of the test split, by parts of their names, as in { speaker = ["ann"] }; empty for a random tenth."""
+    """Recordings of the test split, by what the pattern or the columns of `label` tell, as in { speaker = ["ann"] }."""
     stream: bool = False
     """Read the recordings of a folder or a public set when they are needed, in `train.workers` processes, instead of
     keeping all of them in memory. Their headers are checked at the start, their samples when they are read."""
     skip_bad: bool = False
     """Skip recordings that cannot be used, and report how many."""
-
-    @field_validator("pattern")
-    @classmethod
-    def _validate_pattern(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            name_fields(pattern)
-        return pattern
 
     @model_validator(mode="after")
     def _validate_plucks(self) -> Self:
@@ -142,25 +104,19 @@ class Audio(Signal):
     def dataset(self, split: Split) -> SignalDataset:
         if self.data in BUILT_IN:
             return self._built_in(split)
-        assigned = self._list_files()
-        recordings, problems = read_recordings(list(assigned), self.rate, self.stream, self._file_fields)
-        note = report_skipped_files(problems, len(assigned), "recordings", self.skip_bad)
-        if self.data not in TORCHAUDIO:
-            note = "; ".join(filter(None, (note, ignored_files(Path(self.data), SUFFIXES))))
-        try:
-            chosen = split_recordings(recordings, split, assigned, self.test)
-        except GonkitError as error:
-            raise GonkitError(f"{self.data}: {error}") from None
-        windows = [(recording, start) for recording in chosen for start in self._window_starts(recording)]
+        found = self._find()
+        recordings, problems = read_recordings(found.paths, self.rate, self.stream)
+        note = found.note(problems, self.skip_bad)
+        names = [found.name(recording.path) for recording in recordings]
+        class_names, class_numbers = found.classes(names)
+        windows = [(n, start) for n in self._split(found, names, split) for start in self._window_starts(recordings[n])]
         if not windows:
             raise GonkitError(f"{self.data}: no usable recording is in the {split} split")
-        names = [self._name(recording.path) for recording, _ in windows]
-        if self.windows:
-            names = [f"{name} at {at / self.rate:.3f} s" for name, (_, at) in zip(names, windows, strict=True)]
-        classes, label_of = self._classes(recordings)
-        labels = torch.tensor([label_of[recording.path] for recording, _ in windows]) if classes else None
-        info = DatasetInfo(names, labels, classes, note, self.stream)
-        read = partial(_read_window, windows, self.length)
+        labels = torch.tensor([class_numbers[n] for n, _ in windows]) if class_numbers else None
+        times = [f" at {start / self.rate:.3f} s" if self.windows else "" for _, start in windows]
+        names = [names[n] + time for (n, _), time in zip(windows, times, strict=True)]
+        info = DatasetInfo(names, labels, class_names, note, self.stream)
+        read = partial(_read_window, [(recordings[n], start) for n, start in windows], self.length)
         if self.stream:
             return StreamingDataset(read, torch.arange(len(windows)), self.grid(), info)
         values = torch.stack([read(number) for number in range(len(windows))])
@@ -206,92 +162,22 @@ class Audio(Signal):
         info = DatasetInfo(names, labels, classes).subset(index)
         return InMemoryDataset(Batch(self.grid().coords, clips[index].unsqueeze(-1), label=info.labels), info)
 
-    def _list_files(self) -> dict[Path, Split | None]:
-        """All recordings, each with the split that a public data set assigns it to, or None."""
+    def _find(self) -> LabeledFolder:
         if self.data in TORCHAUDIO:
-            return torchaudio_files(self.data, Path(self.root), self.download)
-        folder = Path(self.data)
-        paths = files_in(folder, SUFFIXES, "recordings", BUILT_IN + TORCHAUDIO)
-        if self.test:  # then parts of their names decide
-            return dict.fromkeys(paths)
-        names = [self._name(path) for path in paths]
-        return {paths[n]: split for split in get_args(Split) for n in folder_split(folder, names, split).tolist()}
+            return find_torchaudio(self.data, Path(self.root), self.download, self.label)
+        return LabeledFolder.find(Path(self.data), SUFFIXES, "recordings", self.label, BUILT_IN + TORCHAUDIO)
 
-    def _name(self, path: Path) -> str:
-        """A recording's path below the folder of the data."""
-        return path.relative_to(self.root if self.data in TORCHAUDIO else self.data).as_posix()
-
-    def _file_fields(self, path: Path) -> dict[str, str]:
-        """Parts of a file name by the pattern."""
-        if self.pattern is not None:
-            return parse_name(path, self.pattern)
-        return {"label": path.parent.name} if self.data == "speechcommands" else {}
-
-    def _classes(self, recordings: Sequence[Recording]) -> tuple[tuple[str, ...], dict[Path, int]]:
-        """Class names, none if some recordings have none, and the label of each recording."""
-        if self.pattern is None and self.data not in TORCHAUDIO:
-            classes, labels = folder_classes([self._name(recording.path) for recording in recordings])
-        else:
-            found = sorted({recording.label for recording in recordings})
-            classes = () if "" in found else tuple(found)
-            labels = [classes.index(recording.label) for recording in recordings] if classes else None
-        return classes, dict(zip((recording.path for recording in recordings), labels or [], strict=bool(labels)))
+    def _split(self, found: LabeledFolder, names: Sequence[str], split: Split) -> list[int]:
+        """Numbers of the recordings of a split, by their names."""
+        if not self.test:
+            return found.split(names, split).tolist()
+        try:
+            return split_held_out([found.fields[name] for name in names], split, self.test)
+        except GonkitError as error:
+            raise GonkitError(f"{self.data}: {error}") from None
 
     def _window_starts(self, recording: Recording) -> Sequence[int]:
         return window_starts(recording.length, self.length) if self.windows else [0]
-
-
-class AudioFiles(SignalFiles):
-    """Sound files, read and written with libsndfile."""
-
-    read_suffixes: ClassVar[frozenset[str]] = SUFFIXES
-    write_suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".float.wav")
-
-    def __init__(self, signal: Audio) -> None:
-        super().__init__(signal.to_object, signal.preview)
-        self.signal = signal
-
-    def load(self, path: Path) -> Sample:
-        samples = fit_length(read_audio(path, self.signal.rate), self.signal.length)
-        return Sample(samples.unsqueeze(-1), name=path.stem)
-
-    def save(self, obj: Waveform, stem: Path, suffix: str | None = None) -> Path:
-        path = self.path(stem, suffix)
-        write_audio(path, obj.samples, obj.rate)
-        return path
-
-    def open(self, path: Path) -> AudioReader:
-        return AudioReader(path)
-
-    def create(self, stem: Path, reader: SignalReader, resolution: int, suffix: str | None = None) -> AudioWriter:
-        return AudioWriter(self.path(stem, suffix), resolution, reader.num_tracks)
-
-
-class AudioDisplay(Display):
-    """Shows a player beside the spectrogram."""
-
-    preview_is_complete: ClassVar[bool] = False
-
-    def html(self, path: str, preview: pillow.Image) -> str:
-        return f'<audio controls preload="none" src="{escape(path)}"></audio>'
-
-    def log(self, writer: SummaryWriter, tag: str, obj: Waveform, step: int) -> None:
-        peak = max(1.0, obj.samples.abs().max().item())
-        writer.add_audio(tag, obj.samples.mT / peak, step, sample_rate=obj.rate)
-
-
-class AudioMeasures(Measures):
-    """Adds scale-invariant SDR and log-spectral distance, both in dB."""
-
-    def metrics(self) -> Mapping[str, Metric]:
-        return {
-            "si_sdr": lambda prediction, values: si_sdr(prediction[..., 0], values[..., 0]),
-            "lsd": lambda prediction, values: log_spectral_distance(prediction[..., 0], values[..., 0]),
-        }
-
-    def classifier_features(self, values: Tensor) -> Tensor:
-        """Log magnitudes (B, frequencies, frames, C), from log 1e-4 up; white noise of standard deviation 1 has 0."""
-        return clamped_log(stft_magnitude(values.mT, STFT_SIZE), MIN_MAGNITUDE).movedim(1, -1)
 
 
 def _read_window(windows: Sequence[tuple[Recording, int]], length: int, number: int) -> Tensor:

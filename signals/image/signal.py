@@ -24,17 +24,14 @@ from gonkit.data import (
     HDF5Rows,
     InMemoryDataset,
     IsPath,
+    LabeledFolder,
+    LabelRule,
     Measures,
     Metric,
     Signal,
     SignalDataset,
     Split,
     StreamingDataset,
-    files_in,
-    folder_classes,
-    folder_split,
-    ignored_files,
-    report_skipped_files,
     split_indices,
 )
 from gonkit.errors import GonkitError
@@ -83,6 +80,9 @@ class Image(Signal):
     where it is next to zero the color is the background."""
     fit: Literal["crop", "resize"] = "crop"
     """How pictures of other proportions get those of `size`: cropped to the center, or resized without keeping them."""
+    label: LabelRule = None
+    """What labels the pictures of a folder: the first folder below those of splits; "folder:2" or "folder:-1", another
+    one; a pattern of their names such as "{label}_{take}"; or a .csv file with the columns file and label."""
     background: str = "white"
     """Color that shows where pictures are transparent: a name or "#rrggbb". With "rgba" it shows in previews only, and
     no file is JPEG."""
@@ -181,15 +181,14 @@ class Image(Signal):
         return InMemoryDataset(Batch(self.grid().coords, values, label=labels), DatasetInfo(class_names=class_names))
 
     def _folder(self, split: Split) -> SignalDataset:
-        folder = Path(self.data)
-        paths = files_in(folder, ImageFiles.read_suffixes, "pictures", [*BUILT_IN, *TORCHVISION])
-        pictures, problems = _read_all(self, tuple(paths))
-        note = report_skipped_files(problems, len(paths), "pictures", self.skip_bad)
-        note = "; ".join(filter(None, (note, ignored_files(folder, ImageFiles.read_suffixes))))
-        names = [path.relative_to(folder).as_posix() for path, _ in pictures]
-        class_names, labels = folder_classes(names)
+        words = [*BUILT_IN, *TORCHVISION]
+        found = LabeledFolder.find(Path(self.data), ImageFiles.read_suffixes, "pictures", self.label, words)
+        pictures, problems = _read_all(self, tuple(found.paths))
+        note = found.note(problems, self.skip_bad)
+        names = [found.name(path) for path, _ in pictures]
+        class_names, labels = found.classes(names)
         info = DatasetInfo(names, torch.tensor(labels) if labels else None, class_names, note, self.stream)
-        return self._select(folder_split(folder, names, split), partial(self._read_picture, pictures), info)
+        return self._select(found.split(names, split), partial(self._read_picture, pictures), info)
 
     def _hdf5(self, split: Split) -> SignalDataset:
         path = Path(self.data)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch
-from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalDataset, report_skipped_files
+from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalDataset
 from gonkit.files import atomic_path
 from signals.shape.isosurface import Surface, surface_from_mesh
 from signals.shape.mesh import HALF_EXTENT, Mesh, Normalization, signed_distance
@@ -45,11 +45,17 @@ class ShapeDataset(SignalDataset):
         cache: the points of all meshes.
         index: (N,) int64 which meshes of the cache belong to the split.
         to_values: values of signed distances in normalized units, negative inside.
-        classes: of all meshes of the cache, as `folder_classes` gives them.
+        classes: of all meshes of the cache, as `LabeledFolder.classes` gives them.
+        note: on files that are not used.
     """
 
     def __init__(
-        self, cache: PointCache, index: Tensor, to_values: Callable[[Tensor], Tensor], classes: Classes = ((), None)
+        self,
+        cache: PointCache,
+        index: Tensor,
+        to_values: Callable[[Tensor], Tensor],
+        classes: Classes = ((), None),
+        note: str = "",
     ) -> None:
         self.cache, self.to_values = cache, to_values
         self.rows = torch.tensor(cache.rows)[index]
@@ -59,7 +65,7 @@ class ShapeDataset(SignalDataset):
             names=[cache.names[i] for i in index.tolist()],
             labels=None if labels is None else torch.tensor(labels)[index],
             class_names=class_names,
-            note=report_skipped_files(cache.problems, len(cache.names) + len(cache.problems), "meshes", skip=True),
+            note=note,
         )
 
     def __len__(self) -> int:
@@ -99,8 +105,9 @@ class SharedPointShapeDataset(ShapeDataset):
         cache: the points of all meshes.
         index: (N,) int64 which meshes of the cache belong to the split.
         to_values: values of signed distances in normalized units, negative inside.
-        classes: of all meshes of the cache, as `folder_classes` gives them.
         distances: (M, P) signed distances of all M meshes of the cache at the shared points.
+        classes: of all meshes of the cache, as `LabeledFolder.classes` gives them.
+        note: on files that are not used.
     """
 
     def __init__(
@@ -108,10 +115,11 @@ class SharedPointShapeDataset(ShapeDataset):
         cache: PointCache,
         index: Tensor,
         to_values: Callable[[Tensor], Tensor],
-        classes: Classes,
         distances: Tensor,
+        classes: Classes = ((), None),
+        note: str = "",
     ) -> None:
-        super().__init__(cache, index, to_values, classes)
+        super().__init__(cache, index, to_values, classes, note)
         self.shared = Batch(shared_points(), to_values(distances[index]).unsqueeze(-1), label=self.info.labels)
 
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:
@@ -131,7 +139,7 @@ class SolidDataset(InMemoryDataset):
     Args:
         index: (N,) int64 numbers of the solids.
         points: P, of each solid, half of them near its surface.
-        classes: of all solids, as `folder_classes` gives them.
+        classes: of all solids, as `LabeledFolder.classes` gives them.
         shared: whether latents are inferred from values at `shared_points`.
     """
 

@@ -9,6 +9,7 @@ __all__ = [
     "build_point_cache",
     "distances_at",
     "load_cached_mesh",
+    "mesh_sources",
     "sample_sdf_points",
 ]
 
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +30,7 @@ import numpy
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from gonkit.data import LabeledFolder
 from gonkit.errors import GonkitError
 from gonkit.files import atomic_path
 from signals.shape.mesh import (
@@ -37,6 +40,7 @@ from signals.shape.mesh import (
     Normalization,
     inspect_mesh,
     make_watertight,
+    read_mesh,
     sample_surface,
     signed_distance,
 )
@@ -134,6 +138,14 @@ def build_point_cache(
         [problems[source.digest] for source in sources if source.digest in problems],
         len(missing) - len(problems),
     )
+
+
+def mesh_sources(found: LabeledFolder) -> list[MeshSource]:
+    """The meshes of a folder."""
+    return [
+        MeshSource(name, hashlib.sha256(path.read_bytes()).hexdigest(), partial(read_mesh, path))
+        for name, path in zip(found.fields, found.paths, strict=True)
+    ]
 
 
 def sample_sdf_points(mesh: Mesh, count: int, generator: numpy.random.Generator) -> NDArray[numpy.float32]:

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-__all__ = ["Distance", "Occupancy", "Shape", "ShapeFiles"]
+__all__ = ["Distance", "Occupancy", "Shape"]
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-import numpy
 import torch
 from PIL import Image as pillow
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from gonkit.batch import Sample
 from gonkit.data import (
     DecodeFn,
     DefaultLosses,
     Grid,
     IsPath,
+    LabeledFolder,
+    LabelRule,
     Signal,
     SignalDataset,
-    SignalFiles,
     Split,
-    files_in,
-    folder_classes,
-    folder_split,
-    report_skipped_files,
     split_indices,
 )
-from gonkit.errors import GonkitError
-from gonkit.files import write_bytes
 from signals.shape import synthetic
 from signals.shape.datasets import (
     Classes,
@@ -43,19 +35,18 @@ from signals.shape.datasets import (
     SharedPointShapeDataset,
     SolidDataset,
     load_shared_distances,
-    shared_points,
 )
+from signals.shape.files import ShapeFiles
 from signals.shape.isosurface import Surface, extract_surface
 from signals.shape.losses import TRUNCATION, EikonalLoss, TruncatedL1Loss
-from signals.shape.mesh import SUFFIXES, Normalization, export_mesh, inspect_mesh, make_watertight, read_mesh
+from signals.shape.mesh import SUFFIXES, Normalization
 from signals.shape.metrics import ShapeMeasures
 from signals.shape.point_cache import (
     MeshSource,
     PointCache,
     Repair,
     build_point_cache,
-    distances_at,
-    sample_sdf_points,
+    mesh_sources,
 )
 from signals.shape.preview import ShapeDisplay, render_preview
 
@@ -80,6 +71,9 @@ class Shape(Signal, ABC):
     """Share of shapes held out for validation, and again for testing; 0 trains, validates and tests on all shapes."""
     repair: Repair = "none"
     """"watertight" replaces meshes that are open or double-sided by the space that they enclose."""
+    label: LabelRule = None
+    """What labels the meshes of a folder: the first folder below those of splits; "folder:2" or "folder:-1", another
+    one; a pattern of their names such as "{label}_{take}"; or a .csv file with the columns file and label."""
     cells: Annotated[int, Field(ge=8)] = 32
     """Cells along each axis when shapes are decoded."""
     cache: Annotated[str, IsPath()] = "data/points"
@@ -110,14 +104,19 @@ class Shape(Signal, ABC):
 
     def dataset(self, split: Split) -> SignalDataset:
         if self.data == "solids" and not self.needs_distance:
-            classes = self._classes([synthetic.shape_name(number) for number in range(self.count)])
-            return SolidDataset(self._split_index(split, self.count), self.points, classes, self.shared)
+            index = self._split_solids(split)
+            return SolidDataset(index, self.points, self._solid_classes(), self.shared)
         cache = self.point_cache(quiet=split != "train")
-        index = self._split_index(split, len(cache.names), None if self.data == "solids" else cache.names)
-        classes = self._classes(cache.names)
+        if self.data == "solids":
+            index, classes, note = self._split_solids(split), self._solid_classes(), ""
+        else:
+            found, shares = self._find(), (self.held_out, self.held_out)
+            index = found.split(cache.names, split, shares) if self.held_out else torch.arange(len(cache.names))
+            classes, note = found.classes(cache.names), found.note(cache.problems, skip=True)
         if self.shared:
-            return SharedPointShapeDataset(cache, index, self.values_from_sdf, classes, load_shared_distances(cache))
-        return ShapeDataset(cache, index, self.values_from_sdf, classes)
+            distances = load_shared_distances(cache)
+            return SharedPointShapeDataset(cache, index, self.values_from_sdf, distances, classes, note)
+        return ShapeDataset(cache, index, self.values_from_sdf, classes, note)
 
     def point_cache(self, quiet: bool = False) -> PointCache:
         """The points of all meshes, computed where they are not in the cache yet; `quiet` shows no progress bar.
@@ -125,22 +124,26 @@ class Shape(Signal, ABC):
         Raises:
             GonkitError: there are no meshes, or some cannot be used; they are listed.
         """
-        sources, title = self._sources(), "solids" if self.data == "solids" else Path(self.data).name or "meshes"
+        title = "solids" if self.data == "solids" else Path(self.data).name or "meshes"
+        found = None if self.data == "solids" else self._find()
+        sources = [_synthetic_source(number) for number in range(self.count)] if found is None else mesh_sources(found)
         cache = build_point_cache(sources, Path(self.cache), title, points=self.points, repair=self.repair, quiet=quiet)
-        report_skipped_files(cache.problems, len(sources), "meshes", self.skip_bad and bool(cache.names))
+        if found is not None:
+            found.note(cache.problems, self.skip_bad and bool(cache.names))  # raises
         return cache
 
-    def _split_index(self, split: Split, total: int, names: Sequence[str] | None = None) -> Tensor:
-        """Numbers of the shapes of a split, of `total`, which may be files of some names."""
-        shares = (self.held_out, self.held_out)
-        if not shares[0]:
-            return torch.arange(total)
-        if names is not None:
-            return folder_split(Path(self.data), names, split, shares)
-        try:
-            return split_indices(total, split, shares)
-        except GonkitError as error:
-            raise GonkitError(f"{self.data}: {error}; or set signal.held_out = 0 to train on all of them") from None
+    def _find(self) -> LabeledFolder:
+        return LabeledFolder.find(Path(self.data), SUFFIXES, "meshes", self.label, ("solids",))
+
+    def _split_solids(self, split: Split) -> Tensor:
+        """Numbers of the synthetic solids of a split."""
+        if not self.held_out:
+            return torch.arange(self.count)
+        return split_indices(self.count, split, (self.held_out, self.held_out))
+
+    def _solid_classes(self) -> Classes:
+        names = [synthetic.shape_name(number).replace(" ", "/") for number in range(self.count)]
+        return LabeledFolder.of(Path(self.data), names, "solids").classes(names)  # as if each class had a folder
 
     def to_object(self, values: Tensor, resolution: int | None = None) -> Surface:
         dense = self.signed_field(values[..., 0].float().cpu())
@@ -176,21 +179,6 @@ class Shape(Signal, ABC):
     @property
     def measures(self) -> ShapeMeasures:
         return ShapeMeasures(self.signed_field)
-
-    def _sources(self) -> list[MeshSource]:
-        if self.data == "solids":
-            return [_synthetic_source(number) for number in range(self.count)]
-        folder = Path(self.data)
-        paths = files_in(folder, SUFFIXES, "meshes", alternatives=("solids",))
-        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-        names = [path.relative_to(folder).as_posix() for path in paths]
-        loads = (partial(read_mesh, path) for path in paths)
-        return [MeshSource(*parts) for parts in zip(names, digests, loads, strict=True)]
-
-    def _classes(self, names: list[str]) -> Classes:
-        if self.data == "solids":
-            names = [name.replace(" ", "/") for name in names]  # as if each class had a folder
-        return folder_classes(names)
 
 
 class Occupancy(Shape):
@@ -230,68 +218,6 @@ class Distance(Shape):
 
     def values_from_sdf(self, distance: Tensor) -> Tensor:
         return (distance / TRUNCATION).clamp(-1, 1)
-
-
-class ShapeFiles(SignalFiles):
-    """Mesh files.
-
-    Args:
-        to_object: the signal type's `to_object`.
-        preview: the signal type's `preview`.
-        to_values: the signal type's `values_from_sdf`.
-        points: P, sampled from a mesh that is loaded.
-        shared: load values at `shared_points` instead.
-        repair: as for training.
-    """
-
-    read_suffixes: ClassVar[frozenset[str]] = SUFFIXES
-    write_suffixes: ClassVar[tuple[str, ...]] = (".glb", ".obj", ".ply", ".stl")
-
-    def __init__(
-        self,
-        to_object: Callable[[Tensor, int | None], Surface],
-        preview: Callable[[Surface], pillow.Image],
-        to_values: Callable[[Tensor], Tensor],
-        points: int,
-        shared: bool,
-        repair: Repair,
-    ) -> None:
-        super().__init__(to_object, preview)
-        self.to_values, self.points, self.shared, self.repair = to_values, points, shared, repair
-
-    def load(self, path: Path) -> Sample:
-        """Reads a mesh as values at the shared points, or at random ones, half of them near its surface."""
-        mesh = read_mesh(path)
-        report = inspect_mesh(mesh)
-        if self.repair == "watertight" and report.advice:
-            mesh = make_watertight(mesh)
-        elif not report.solid:
-            raise GonkitError(f"{path}: {report.advice}")
-        if self.shared:
-            rows = distances_at(mesh, shared_points().double().numpy())
-        else:
-            rows = sample_sdf_points(mesh, self.points, numpy.random.default_rng(0))
-        coords, distance = torch.from_numpy(rows).split([3, 1], 1)
-        return Sample(self.to_values(distance), coords=coords, name=path.stem, transform=mesh.normalization)
-
-    def save(self, obj: Surface, stem: Path, suffix: str | None = None) -> Path:
-        path = self.path(stem, suffix)
-        try:
-            content = export_mesh(obj.mesh(), path.suffix)
-        except GonkitError as error:
-            raise GonkitError(f"{path}: not written: {error}") from None
-        write_bytes(path, content)
-        return path
-
-    def inspect(self, path: Path) -> Mapping[str, str]:
-        report = inspect_mesh(read_mesh(path))
-        return {
-            "faces": f"{report.faces:,}",
-            "closed": "yes" if report.closed else "no",
-            "inside": f"{report.inside:.1%}",
-            "ambiguous": f"{report.ambiguous:.2%}",
-            "verdict": report.advice or "good",
-        }
 
 
 def _synthetic_source(number: int) -> MeshSource:

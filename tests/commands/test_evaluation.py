@@ -83,3 +83,18 @@ def test_check_says_how_training_would_divide_the_files(tmp_path: Path, capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + 16 + 2
     assert lines[-2:] == ["not read: 1 .txt", "splits: train 7, val 1, test 8; classes: cat 8, dog 8"]
+
+
+def test_check_shows_what_a_rule_of_labels_makes_of_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        Image.new("L", (8, 8)).save(tmp_path / f"{'cat' if number else 'dog'}_{number}.png")
+    (tmp_path / "t.csv").write_text("file,label\ncat_1.png,a\ncat_2.png,b\ndog_0.png,b\n")
+    for rule, expected in {"{label}_{take}": "classes: cat 3, dog 1", "t.csv": "classes: a 1, b 2"}.items():
+        assert main(["check", str(tmp_path), "--label", rule]) == 0
+        assert expected in capsys.readouterr().out
+    assert main(["check", str(tmp_path), "--label", "dog_{take}"]) == 0
+    assert "cat_1.png: its name does not match signal.label" in capsys.readouterr().out
+    assert main(["check", str(tmp_path), "--label", "folder:0"]) == 2
+    assert "--label: got 'folder:0'; expected a folder as in" in capsys.readouterr().err

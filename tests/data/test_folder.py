@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gonkit.data import files_in, folder_classes, folder_split, ignored_files, split_by_name
+from gonkit.data import LabeledFolder, files_in, folder_split, ignored_files, split_by_name
 from gonkit.errors import GonkitError
 
 
@@ -33,11 +33,6 @@ def test_a_missing_and_an_empty_folder_are_named(tmp_path: Path) -> None:
         files_in(tmp_path, {".png", ".jpg"}, "pictures")
 
 
-def test_classes_are_the_first_folders_if_every_file_is_in_one() -> None:
-    assert folder_classes(["b/1.png", "a/deep/2.png", "b/3.png"]) == (("a", "b"), [1, 0, 1])
-    assert folder_classes(["b/1.png", "2.png"]) == ((), None)
-
-
 def test_hidden_folders_are_left_out_and_links_followed_once(tmp_path: Path) -> None:
     touch(
         tmp_path,
@@ -57,6 +52,7 @@ def test_files_that_are_not_read_are_counted(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.BMP", "c/d.bmp", "README", ".hidden.tif")
     assert ignored_files(tmp_path, {".png"}) == "not read: 2 .bmp, 1 no suffix"
     assert ignored_files(tmp_path, {".png", ".bmp", "no suffix"}) == ""
+    assert ignored_files(tmp_path, {".png"}, known=[tmp_path / "README", tmp_path / "b.BMP"]) == "not read: 1 .bmp"
 
 
 @pytest.mark.parametrize("val", ["val", "valid", "Validation", None])
@@ -70,7 +66,7 @@ def test_folders_of_splits_are_the_splits_and_not_classes(val: str | None) -> No
         assert numbers
         tops = {names[number].split("/")[0] for number in numbers}
         assert tops == {{"train": "train", "val": val or "train", "test": "test"}[split]}
-    classes, labels = folder_classes(names)
+    classes, labels = LabeledFolder.of(Path("x"), names, "files").classes(names)
     assert classes == ("cat", "dog")
     assert labels == [int("dog" in name) for name in names]
 
@@ -81,8 +77,10 @@ def test_files_beside_folders_of_splits_are_named() -> None:
         GonkitError, match=r"data: 1 of 4 files, such as more/4.png, lie beside the folders test, train"
     ):
         folder_split(Path("data"), names, "train")
+    with pytest.raises(GonkitError, match=r"data: 1 of 4 files, such as more/4.png"):
+        LabeledFolder.of(Path("data"), names, "files")
     alone = ["train/1.png", "bus/2.png", "train/3.png"]  # means of transport
-    assert folder_classes(alone) == (("bus", "train"), [1, 0, 1])
+    assert LabeledFolder.of(Path("x"), alone, "files").classes(alone) == (("bus", "train"), [1, 0, 1])
 
 
 def test_a_file_that_is_added_moves_none_of_the_others() -> None:

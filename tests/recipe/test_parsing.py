@@ -81,6 +81,7 @@ def test_the_renamed_keys_are_those_that_the_changes_name() -> None:
         "train.floor": "lr_floor",
         "train.clip": "grad_clip",
         "signal.colour": "color",
+        "signal.pattern": "label",
     }
 
 

@@ -27,7 +27,7 @@ def test_coordinates_are_times_at_every_rate() -> None:
 
 
 def test_windows_cover_a_recording_and_names_tell_their_times(folder: Path) -> None:
-    windows = Audio(data=str(folder), length=400, windows=True, pattern=PATTERN).dataset("train")
+    windows = Audio(data=str(folder), length=400, windows=True, label=PATTERN).dataset("train")
     assert windows.info.names_of(torch.tensor([1]))[0].endswith("at 0.025 s")
     clips = Audio(data=str(folder), length=4000).dataset("train")
     assert all_signals(clips).values[:, 2400:].abs().max() == 0  # silence after the end
@@ -35,7 +35,7 @@ def test_windows_cover_a_recording_and_names_tell_their_times(folder: Path) -> N
 
 def test_speakers_are_held_out_by_pattern(folder: Path) -> None:
     held_out = {"speaker": ["bob"]}
-    signal = Audio(data=str(folder), length=800, windows=True, pattern=PATTERN, test=held_out)
+    signal = Audio(data=str(folder), length=800, windows=True, label=PATTERN, test=held_out)
     datasets = {split: signal.dataset(split) for split in ("train", "val", "test")}
     speakers = {split: {Path(n).name.split("_")[1] for n in all_names(d)} for split, d in datasets.items()}
     assert speakers == {"train": {"ann"}, "val": {"ann"}, "test": {"bob"}}
@@ -45,9 +45,19 @@ def test_speakers_are_held_out_by_pattern(folder: Path) -> None:
     assert label is not None
     assert set(label.tolist()) == {0, 1}
     with pytest.raises(GonkitError, match=r"holds out 0 of 16.*'speaker': 'ann'"):
-        Audio(data=str(folder), pattern=PATTERN, test={"speaker": ["eve"]}).dataset("train")
-    with pytest.raises(GonkitError, match=r"high_ann_1.wav: its name does not match signal.pattern"):
-        Audio(data=str(folder), pattern="{label}-{take}").dataset("train")
+        Audio(data=str(folder), label=PATTERN, test={"speaker": ["eve"]}).dataset("train")
+    with pytest.raises(GonkitError, match=r"high_ann_1.wav: its name does not match signal.label"):
+        Audio(data=str(folder), label="{label}-{take}").dataset("train")
+
+
+def test_speakers_are_held_out_by_a_column_of_a_table(folder: Path) -> None:
+    names = sorted(path.name for path in folder.iterdir())
+    rows = [f"{name},{name.split('_')[0]},{name.split('_')[1]}" for name in names]
+    (folder / "labels.csv").write_text("\n".join(["file,label,speaker", *rows]))
+    test = Audio(data=str(folder), label="labels.csv", test={"speaker": ["bob"]}).dataset("test")
+    assert len(test) == 8
+    assert all("_bob_" in name for name in all_names(test))
+    assert test.info.class_names == ("high", "low")
 
 
 def test_sub_folders_are_labels(tmp_path: Path) -> None:
@@ -91,7 +101,7 @@ def test_classifier_features_show_frequency_and_hardly_phase() -> None:
 
 
 def test_spoken_digits_with_a_speaker_held_out() -> None:
-    signal = Audio(data=str(real_data("fsdd")), length=400, windows=True, pattern=PATTERN, test={"speaker": ["lucas"]})
+    signal = Audio(data=str(real_data("fsdd")), length=400, windows=True, label=PATTERN, test={"speaker": ["lucas"]})
     datasets = {split: signal.dataset(split) for split in ("train", "val", "test")}
     assert {split: len(part) for split, part in datasets.items()} == {"train": 22807, "val": 2570, "test": 11233}
     assert all("_lucas_" in name for name in datasets["test"].info.names_of(torch.arange(0, 11233, 50)))

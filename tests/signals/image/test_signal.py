@@ -234,6 +234,23 @@ def test_splits_and_classes_of_a_folder_of_folders(tmp_path: Path) -> None:
     assert parts["train"].info.note == "not read: 1 .ppm"
 
 
+def test_pictures_are_labeled_and_split_by_a_table(tmp_path: Path) -> None:
+    for number in range(8):
+        write_picture(tmp_path / f"p{number}.png", (9, 9))
+    splits = ["train"] * 4 + ["val", "test", "test"]
+    rows = [f"p{number}.png,{'odd' if number % 2 else 'even'},{split}" for number, split in enumerate(splits)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label,split", *rows]))
+    signal = Image(data=str(tmp_path), size=8, label="labels.csv")
+    test = signal.dataset("test")
+    assert all_names(test) == ["p5.png", "p6.png"]
+    assert all_signals(test).label == pytest.approx([1, 0])
+    assert test.info.class_names == ("even", "odd")
+    assert "1 pictures are not in" in test.info.note
+    assert len(signal.dataset("train")) == 4
+    named = Image(data=str(tmp_path), size=8, label="p{label}").dataset("train")
+    assert named.info.class_names == tuple("01234567")
+
+
 def write_idx(path: Path, array: numpy.ndarray) -> None:
     """Writes the file format of MNIST."""
     path.parent.mkdir(parents=True, exist_ok=True)

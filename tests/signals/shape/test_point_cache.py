@@ -87,7 +87,7 @@ def read_or_die(path):
 if __name__ == "__main__":
     point_cache.SERIAL_SECONDS = 0.0  # start worker processes after the first mesh
     occupancy = Occupancy(data="meshes", cache="cache", points=512)
-    digests = [source.digest for source in occupancy._sources()]
+    digests = [source.digest for source in point_cache.mesh_sources(occupancy._find())]
     paths = sorted(Path("meshes").iterdir())
     point_cache.build_point_cache(
         [point_cache.MeshSource(p.name, d, partial(read_or_die, p)) for p, d in zip(paths, digests)],

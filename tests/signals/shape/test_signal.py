@@ -32,6 +32,17 @@ def test_bad_meshes_are_named_and_skipped_on_request(folder: Path, tmp_path: Pat
     assert datasets[0].info.note == "6 of 12 meshes could not be used and were skipped"
 
 
+def test_meshes_are_labeled_by_their_names_and_ignored_files_are_counted(folder: Path, tmp_path: Path) -> None:
+    (folder / "ball.mtl").touch()
+    for shared in (False, True):
+        signal = Occupancy(
+            data=str(folder), cache=str(tmp_path / "cache"), points=512, label="{label}_{take}", shared=shared
+        )
+        info = signal.dataset("train").info
+        assert info.class_names == ("ball",)
+        assert info.note == "not read: 1 .mtl"
+
+
 def test_folders_without_meshes_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(GonkitError, match="no meshes in it"):

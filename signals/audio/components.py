@@ -1,0 +1,106 @@
+"""Sounds as objects: their files, and how they are shown and measured."""
+
+from __future__ import annotations
+
+__all__ = ["AudioDisplay", "AudioFiles", "AudioMeasures", "Waveform"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from PIL import Image as pillow
+from torch import Tensor
+
+from gonkit.batch import Sample
+from gonkit.data import Display, Measures, Metric, SignalFiles, SignalReader
+from gonkit.losses import clamped_log
+from gonkit.metrics import log_spectral_distance, si_sdr, stft_magnitude
+from signals.audio.files import SUFFIXES, AudioReader, AudioWriter, fit_length, read_audio, write_audio
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+STFT_SIZE = 256  # points of the window for previews and classifier features
+MIN_MAGNITUDE = 1e-4  # below which classifier features count as silent
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """A sound.
+
+    Attributes:
+        samples: (T, channels), full scale at ±1.
+        rate: sampling rate, in Hz.
+    """
+
+    samples: Tensor
+    rate: int
+
+
+class SoundType(Protocol):
+    """What files need to know of the signal type; see `signals.audio.Audio`."""
+
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def length(self) -> int: ...
+
+    def to_object(self, values: Tensor, resolution: int | None = None) -> Waveform: ...
+
+    def preview(self, obj: Waveform) -> pillow.Image: ...
+
+
+class AudioFiles(SignalFiles):
+    """Sound files, read and written with libsndfile."""
+
+    read_suffixes: ClassVar[frozenset[str]] = SUFFIXES
+    write_suffixes: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".float.wav")
+
+    def __init__(self, signal: SoundType) -> None:
+        super().__init__(signal.to_object, signal.preview)
+        self.signal = signal
+
+    def load(self, path: Path) -> Sample:
+        samples = fit_length(read_audio(path, self.signal.rate), self.signal.length)
+        return Sample(samples.unsqueeze(-1), name=path.stem)
+
+    def save(self, obj: Waveform, stem: Path, suffix: str | None = None) -> Path:
+        path = self.path(stem, suffix)
+        write_audio(path, obj.samples, obj.rate)
+        return path
+
+    def open(self, path: Path) -> AudioReader:
+        return AudioReader(path)
+
+    def create(self, stem: Path, reader: SignalReader, resolution: int, suffix: str | None = None) -> AudioWriter:
+        return AudioWriter(self.path(stem, suffix), resolution, reader.num_tracks)
+
+
+class AudioDisplay(Display):
+    """Shows a player beside the spectrogram."""
+
+    preview_is_complete: ClassVar[bool] = False
+
+    def html(self, path: str, preview: pillow.Image) -> str:
+        return f'<audio controls preload="none" src="{escape(path)}"></audio>'
+
+    def log(self, writer: SummaryWriter, tag: str, obj: Waveform, step: int) -> None:
+        peak = max(1.0, obj.samples.abs().max().item())
+        writer.add_audio(tag, obj.samples.mT / peak, step, sample_rate=obj.rate)
+
+
+class AudioMeasures(Measures):
+    """Adds scale-invariant SDR and log-spectral distance, both in dB."""
+
+    def metrics(self) -> Mapping[str, Metric]:
+        return {
+            "si_sdr": lambda prediction, values: si_sdr(prediction[..., 0], values[..., 0]),
+            "lsd": lambda prediction, values: log_spectral_distance(prediction[..., 0], values[..., 0]),
+        }
+
+    def classifier_features(self, values: Tensor) -> Tensor:
+        """Log magnitudes (B, frequencies, frames, C), from log 1e-4 up; white noise of standard deviation 1 has 0."""
+        return clamped_log(stft_magnitude(values.mT, STFT_SIZE), MIN_MAGNITUDE).movedim(1, -1)
