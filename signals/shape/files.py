@@ -54,7 +54,7 @@ class ShapeFiles(SignalFiles):
         """Reads a mesh as values at the shared points, or at random ones, half of them near its surface."""
         mesh = read_mesh(path)
         report = inspect_mesh(mesh)
-        if self.repair == "watertight" and report.advice:
+        if self.repair == "watertight" and report.needs_repair:
             mesh = make_watertight(mesh)
         elif not report.solid:
             raise GonkitError(f"{path}: {report.advice}")

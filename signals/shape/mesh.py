@@ -18,9 +18,8 @@ __all__ = [
     "signed_distance",
 ]
 
-import io
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,15 @@ import numpy
 from numpy.typing import NDArray
 
 from gonkit.errors import GonkitError
+from signals.shape.orientation import orient_parts
+from signals.shape.ply import read_ply
+from signals.shape.polygons import read_obj, read_off, triangulate
 
 Array = NDArray[numpy.float64]
 SUFFIXES = frozenset({".obj", ".ply", ".stl", ".off", ".glb", ".gltf"})
 HALF_EXTENT = 0.9  # half the longest side of a normalized mesh; the rest of [-1, 1] is margin
 COARSE = 1e-4  # of a mesh's extent: as far as 32-bit coordinates may lie apart
+MIN_CORE = 0.5  # share of the longest side; below it, stray parts set the scale
 NUM_PROBES = 20_000  # random points at which a mesh is inspected
 
 
@@ -79,6 +82,7 @@ class MeshReport:
         winding: largest winding number, near 1 for a solid, 0 for a double-sided sheet.
         ambiguous: share of points whose winding number has a magnitude between 0.1 and 0.9.
         inside: share of points inside.
+        core: share of the longest side that 99 % of the surface takes up.
     """
 
     faces: int
@@ -86,6 +90,7 @@ class MeshReport:
     winding: float
     ambiguous: float
     inside: float
+    core: float
 
     @property
     def solid(self) -> bool:
@@ -93,58 +98,56 @@ class MeshReport:
         return self.winding > 0.5 and self.inside > 0
 
     @property
+    def needs_repair(self) -> bool:
+        """Whether it has no inside, or holes."""
+        return not self.solid or self.ambiguous > 0.001
+
+    @property
     def advice(self) -> str:
         """What to do about the mesh; empty if it is good."""
+        if self.core < MIN_CORE:
+            return (
+                f"99 % of its surface takes up only {self.core:.1%} of its size, because a small part lies far from "
+                "the rest; remove that part, or the rest will be tiny"
+            )
         if not self.solid:
             return (
-                "nothing is inside it: its faces are double-sided, inside out, or an open sheet; "
+                "nothing is inside it: its faces are double-sided, or an open sheet; "
                 'repair = "watertight" replaces it by the space that it encloses'
             )
-        if self.ambiguous > 0.001:
+        if self.needs_repair:
             return 'has holes, which winding numbers close approximately; repair = "watertight" closes small ones'
         return ""
 
 
 def read_mesh(path: Path) -> Mesh:
-    """The triangles of a file, all parts merged, normalized to [-1, 1].
+    """The faces of a file, cut into triangles and normalized to [-1, 1]; closed parts are turned outwards.
 
     Raises:
         GonkitError: the file is unreadable, or `normalize_mesh` refuses its contents.
     """
-    import trimesh
-
-    logging.getLogger("trimesh").setLevel(logging.CRITICAL)
+    readers = {".obj": read_obj, ".off": read_off, ".ply": read_ply}
     try:
-        content: Any = io.BytesIO(_with_positive_indices(path.read_bytes())) if path.suffix.lower() == ".obj" else path
         with numpy.errstate(all="ignore"):
-            loaded: Any = trimesh.load(content, path.suffix[1:].lower(), force="mesh", process=False)
+            if (reader := readers.get(path.suffix.lower())) is None:
+                vertices, faces = _read_with_trimesh(path)
+            else:
+                vertices, polygons = reader(path.read_bytes())
+                faces = triangulate(vertices, polygons)
     except Exception as error:  # readers of broken files fail in many ways
         reason = "there is no such file" if not path.exists() else f"{type(error).__name__}: {error}"
         raise GonkitError(f"{path}: cannot be read as a mesh: {reason}") from None
+    mesh = normalize_mesh(vertices, faces, str(path))
+    return replace(mesh, faces=orient_parts(mesh.vertices, mesh.faces))
+
+
+def _read_with_trimesh(path: Path) -> tuple[Array, NDArray[numpy.int64]]:
+    import trimesh
+
+    logging.getLogger("trimesh").setLevel(logging.CRITICAL)
+    loaded: Any = trimesh.load(path, force="mesh", process=False)
     vertices = numpy.asarray(getattr(loaded, "vertices", ()), numpy.float64).reshape(-1, 3)
-    faces = numpy.asarray(getattr(loaded, "faces", ()), numpy.int64).reshape(-1, 3)
-    return normalize_mesh(vertices, faces, str(path))
-
-
-def _with_positive_indices(text: bytes) -> bytes:
-    """An OBJ file whose faces count vertices from its beginning, and not, by negative numbers, back from the face."""
-    if b"-" not in b"".join(line for line in text.splitlines() if line.startswith(b"f")):
-        return text
-    counts, lines = {b"v": 0, b"vt": 0, b"vn": 0}, []
-    for line in text.splitlines():
-        kind, *words = line.split() or [b""]
-        if kind in counts:
-            counts[kind] += 1
-        if kind == b"f":
-            corners = [zip(word.split(b"/"), counts.values(), strict=False) for word in words]
-            words = [b"/".join(_absolute(part, count) for part, count in corner) for corner in corners]
-            line = b" ".join([kind, *words])
-        lines.append(line)
-    return b"\n".join(lines) + b"\n"
-
-
-def _absolute(index: bytes, count: int) -> bytes:
-    return b"%d" % (count + 1 + int(index)) if index.startswith(b"-") else index
+    return vertices, numpy.asarray(getattr(loaded, "faces", ()), numpy.int64).reshape(-1, 3)
 
 
 def normalize_mesh(vertices: Array, faces: NDArray[numpy.int64], name: str) -> Mesh:
@@ -223,6 +226,8 @@ def inspect_mesh(mesh: Mesh, winding: Array | None = None) -> MeshReport:
         points = numpy.random.default_rng(0).uniform(-1, 1, (NUM_PROBES, 3))
         winding = igl.fast_winding_number(mesh.vertices, mesh.faces, points)
     ambiguous = (numpy.abs(winding) > 0.1) & (numpy.abs(winding) < 0.9)
+    surface, _ = sample_surface(mesh.vertices, mesh.faces, NUM_PROBES, numpy.random.default_rng(0))
+    low, high = numpy.quantile(surface, [0.005, 0.995], axis=0)
     merged = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     merged.merge_vertices(merge_tex=True, merge_norm=True)
     return MeshReport(
@@ -231,6 +236,7 @@ def inspect_mesh(mesh: Mesh, winding: Array | None = None) -> MeshReport:
         winding=float(winding.max()),
         ambiguous=float(ambiguous.mean()),
         inside=float((winding > 0.5).mean()),
+        core=float((high - low).max()) / (2 * HALF_EXTENT),
     )
 
 

@@ -49,7 +49,7 @@ Repair = Literal["none", "watertight"]
 NEAR_STD = (0.01, 0.05)  # normal noise on points near the surface, half of them each, in normalized units
 NUM_EVAL_POINTS = 20_000  # uniform points at which shapes are evaluated
 SERIAL_SECONDS = 2.0  # of work before other processes are started
-VERSION = 2  # of the file's contents
+VERSION = 3  # of the file's contents
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _prepare_mesh(source: MeshSource, parts: Path, points: int, repair: Repair) 
         mesh = source.read()
     except GonkitError as error:
         return str(error)
-    if repair == "watertight" and inspect_mesh(mesh).advice:
+    if repair == "watertight" and inspect_mesh(mesh).needs_repair:
         mesh = make_watertight(mesh)
     generator = numpy.random.default_rng(int(source.digest[:12], 16))
     training = _sample_points(mesh, points, generator)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import struct
 from pathlib import Path
 
 import numpy
 import pytest
 import trimesh
 
+from gonkit.cli import main
 from gonkit.errors import GonkitError
 from signals.shape import inspect_mesh, make_watertight, read_mesh
 from signals.shape.mesh import HALF_EXTENT, export_mesh, normalize_mesh, signed_distance
+from signals.shape.orientation import orient_parts
 from signals.shape.point_cache import sample_sdf_points
 from tests.conftest import real_data
 from tests.signals.shape.conftest import write_ball, write_broken
@@ -124,3 +127,120 @@ def test_signs_agree_with_exact_winding_numbers(name: str) -> None:
     wrong = ((exact > 0.5) != (rows[:, 3] < 0)).mean()
     assert wrong <= (0 if name in CLOSED else 0.001)
     assert bool(inspect_mesh(mesh).advice) == (name in OPEN)
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".ply", ".off"])
+def test_concave_faces_are_read_exactly(tmp_path: Path, suffix: str) -> None:
+    """A prism over an arrow and a plus, whose corners bend inwards where a fan would leave the face."""
+    arrow = [(0, 0), (4, 0), (4, 4), (3, 1)]
+    plus = [(2, 1), (3, 1), (3, 2), (2, 2), (2, 3), (1, 3), (1, 2), (0, 2), (0, 1), (1, 1), (1, 0), (2, 0)]
+    for outline, area in ((arrow, 4.0), (plus, 5.0)):
+        path = write_prism(tmp_path / f"prism{len(outline)}{suffix}", outline)
+        mesh = read_mesh(path)
+        read = trimesh.Trimesh(mesh.normalization.denormalize(mesh.vertices), mesh.faces, process=False)
+        sides = sum(math.dist(a, b) for a, b in zip(outline, outline[1:] + outline[:1], strict=True))
+        assert read.volume == pytest.approx(area, rel=1e-6)
+        assert read.area == pytest.approx(2 * area + sides, rel=1e-6)
+        report = inspect_mesh(mesh)
+        assert report.closed
+        assert report.inside == pytest.approx(area / mesh.normalization.scale**3 / 8, rel=0.05)
+
+
+def write_prism(path: Path, outline: list[tuple[int, int]]) -> Path:
+    """Writes a prism of height 1, lying askew, whose bases are one face each."""
+    n = len(outline)
+    flat = numpy.array([(x, y, z) for z in (0, 1) for x, y in outline], float)
+    vertices = flat @ trimesh.transformations.rotation_matrix(1.0, (3, 1, 2))[:3, :3].T
+    walls = [[i, (i + 1) % n, n + (i + 1) % n, n + i] for i in range(n)]
+    faces = [list(range(n))[::-1], list(range(n, 2 * n)), *walls]
+    corners = "\n".join(" ".join(f"{x:.9f}" for x in row) for row in vertices)
+    if path.suffix == ".obj":
+        lines = (
+            "v " + corners.replace("\n", "\nv ") + "".join("\nf " + " ".join(f"{i + 1}/1" for i in f) for f in faces)
+        )
+    else:
+        rows = "\n".join(" ".join(map(str, [len(face), *face])) for face in faces)
+        header = f"OFF\n{2 * n} {len(faces)} 0  # no edges\n"
+        if path.suffix == ".ply":
+            header = f"ply\nformat ascii 1.0\nelement vertex {2 * n}\n"
+            header += "".join(f"property float {axis}\n" for axis in "xyz")
+            header += f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+        lines = header + corners + "\n" + rows
+    path.write_text(lines + "\n")
+    return path
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_binary_faces_of_any_number_of_corners_are_read(tmp_path: Path, order: str, mixed: bool) -> None:
+    kind = {"<": "little", ">": "big"}[order]
+    header = f"ply\nformat binary_{kind}_endian 1.0\nelement vertex 5\nproperty double x\nproperty uchar red\n"
+    header += f"property double y\nproperty double z\nelement face {2 - (not mixed)}\nproperty float quality\n"
+    header += "property list uchar int vertex_indices\nend_header\n"
+    corners = [(0, 0, 0), (4, 0, 0), (4, 4, 0), (2, 1, 0), (0, 4, 0)]
+    content = b"".join(struct.pack(order + "dBdd", x, 7, y, z) for x, y, z in corners)
+    content += struct.pack(order + "fB5i", 0.5, 5, 0, 1, 2, 3, 4)
+    content += struct.pack(order + "fB3i", 0.5, 3, 0, 1, 4) if mixed else b""
+    path = tmp_path / "mesh.ply"
+    path.write_bytes(header.encode() + content)
+    mesh = read_mesh(path)
+    area = trimesh.Trimesh(mesh.normalization.denormalize(mesh.vertices), mesh.faces, process=False).area
+    assert area == pytest.approx(10 + 8 * mixed)
+    path.write_bytes(header.encode() + content[:-3])
+    with pytest.raises(GonkitError, match=r"mesh\.ply: cannot be read as a mesh"):
+        read_mesh(path)
+
+
+def cube(side: float, x: float = 0.0) -> trimesh.Trimesh:
+    return trimesh.creation.box((side,) * 3, trimesh.transformations.translation_matrix((x, 0, 0)))
+
+
+@pytest.mark.parametrize("soup", [False, True])
+@pytest.mark.parametrize(
+    ("parts", "volume"),  # side, place along x, whether it is inside out
+    [
+        ([(1, 0, False), (1, 3, True)], 2.0),
+        ([(1, 0, True), (1, 3, True)], 2.0),
+        ([(1, 0, False), (0.5, 0, True)], 1 - 0.125),  # a cavity
+        ([(1, 0, True), (0.5, 0, False)], 1 - 0.125),  # and all of it inside out
+        ([(1, 0, False), (0.6, 0, True), (0.2, 0, True)], 1 - 0.216 + 0.008),  # something in a cavity
+    ],
+)
+def test_parts_that_are_inside_out_are_turned(
+    tmp_path: Path, parts: list[tuple[float, float, bool]], volume: float, soup: bool
+) -> None:
+    cubes = [cube(side, x) for side, x, _ in parts]
+    for one, (_, _, inverted) in zip(cubes, parts, strict=True):
+        if inverted:
+            one.invert()
+    whole = trimesh.util.concatenate(cubes)
+    if soup:
+        whole.unmerge_vertices()
+    path = tmp_path / "parts.ply"
+    whole.export(path)
+    mesh = read_mesh(path)
+    read = trimesh.Trimesh(mesh.normalization.denormalize(mesh.vertices), mesh.faces, process=False)
+    assert read.volume == pytest.approx(volume, rel=1e-5)
+    assert inspect_mesh(mesh).advice == ""
+
+
+def test_faces_of_one_part_that_disagree_are_turned_and_open_parts_are_not() -> None:
+    ball = trimesh.creation.icosphere(3)
+    faces = numpy.array(ball.faces, numpy.int64)
+    mixed = faces.copy()
+    mixed[::3] = mixed[::3, ::-1]
+    turned = orient_parts(numpy.array(ball.vertices), mixed)
+    assert trimesh.Trimesh(ball.vertices, turned, process=False).volume == pytest.approx(ball.volume)
+    for surface in (mixed[1:], numpy.concatenate([faces, faces[:, ::-1]])):
+        assert (orient_parts(numpy.array(ball.vertices), surface) == surface).all()
+
+
+def test_parts_that_ruin_the_scale_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, far in (("near", 0.9), ("far", 40.0)):
+        trimesh.util.concatenate([cube(1), cube(0.01, far)]).export(tmp_path / f"{name}.ply")
+    assert inspect_mesh(read_mesh(tmp_path / "near.ply")).advice == ""
+    report = inspect_mesh(read_mesh(tmp_path / "far.ply"))
+    assert report.core == pytest.approx(1 / 40.5, rel=0.02)
+    main(["check", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "99 % of its surface takes up only 2.5% of its size, because a small part lies far from the rest" in said
