@@ -114,7 +114,8 @@ def _check(options: argparse.Namespace) -> None:
     if not paths:
         names = " or ".join(type(signal).__name__ for signal in signals)
         raise GonkitError(f"{options.folder}: no files in it or below that {names} reads")
-    rows, bad = {}, 0
+    found = LabeledFolder.find(options.folder, signal.files.read_suffixes, "files", options.label)
+    rows, bad = {}, len(found.problems)
     for path in paths:
         name = str(path.relative_to(options.folder))
         try:
@@ -126,7 +127,6 @@ def _check(options: argparse.Namespace) -> None:
         print_json(rows)
     else:
         print_table(rows, "file")
-        found = LabeledFolder.find(options.folder, signal.files.read_suffixes, "files", options.label)
         print(*_arrangement(found), sep="\n")
     if bad:
         raise GonkitError(f"{bad} of {len(paths)} files cannot be used")

@@ -244,7 +244,8 @@ def _read_table(path: Path) -> dict[str, Fields]:
             columns = [column.strip() for column in reader.fieldnames or ()]
             rows = [{key.strip(): str(text).strip() for key, text in row.items()} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise GonkitError(f"{path}: cannot be read as a table of labels (signal.label): {error}") from None
+        reason = "there is no such file" if not path.exists() else error
+        raise GonkitError(f"{path}: cannot be read as a table of labels (signal.label): {reason}") from None
     if not {"file", "label"} <= set(columns):
         got = ", ".join(columns) or "an empty file"
         raise GonkitError(

@@ -94,7 +94,9 @@ def test_check_shows_what_a_rule_of_labels_makes_of_the_files(
     for rule, expected in {"{label}_{take}": "classes: cat 3, dog 1", "t.csv": "classes: a 1, b 2"}.items():
         assert main(["check", str(tmp_path), "--label", rule]) == 0
         assert expected in capsys.readouterr().out
-    assert main(["check", str(tmp_path), "--label", "dog_{take}"]) == 0
-    assert "cat_1.png: its name does not match signal.label" in capsys.readouterr().out
+    assert main(["check", str(tmp_path), "--label", "dog_{take}"]) == 2
+    output = capsys.readouterr()
+    assert "cat_1.png: its name does not match signal.label" in output.out
+    assert output.err == "error: 3 of 4 files cannot be used\n"
     assert main(["check", str(tmp_path), "--label", "folder:0"]) == 2
     assert "--label: got 'folder:0'; expected a folder as in" in capsys.readouterr().err
