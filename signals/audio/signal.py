@@ -83,7 +83,9 @@ class Audio(Signal):
     """Skip recordings that cannot be used, and report how many."""
 
     @model_validator(mode="after")
-    def _validate_plucks(self) -> Self:
+    def _validate_synthetic(self) -> Self:
+        if self.data in BUILT_IN and (self.label is not None or self.test):
+            raise ValueError(f'label, test: belong to recordings; "{self.data}" has labels and splits of its own')
         if self.count is None and (self.onset or self.pitch != "semitones"):
             raise ValueError("onset, pitch: belong to random plucks; say how many, as in count = 8000")
         if self.onset > (longest := self.length / self.rate / 2):

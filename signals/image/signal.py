@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy
 import torch
 from PIL import Image as pillow
 from PIL import ImageColor, ImageOps
-from pydantic import BeforeValidator, field_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 from torch import Tensor
 
 from gonkit.batch import Batch
@@ -97,6 +97,12 @@ class Image(Signal):
         ImageColor.getrgb(background)  # raises ValueError
         return background
 
+    @model_validator(mode="after")
+    def _validate_label(self) -> Self:
+        if self.label is not None and not self._is_folder:
+            raise ValueError(f"label: says how a folder is labeled; {self.data} has labels of its own, or none")
+        return self
+
     @property
     def channels(self) -> int:
         default = 1 if self.data == "digits" else TORCHVISION.get(self.data, ("", 0, 3))[2]
@@ -124,7 +130,11 @@ class Image(Signal):
             return self._photos(split)
         if self.data in TORCHVISION:
             return self._torchvision(split)
-        return self._hdf5(split) if Path(self.data).suffix in (".h5", ".hdf5") else self._folder(split)
+        return self._folder(split) if self._is_folder else self._hdf5(split)
+
+    @property
+    def _is_folder(self) -> bool:
+        return self.data not in (*BUILT_IN, *TORCHVISION) and Path(self.data).suffix not in (".h5", ".hdf5")
 
     @property
     def resolved_size(self) -> tuple[int, int]:

@@ -8,11 +8,11 @@ import hashlib
 from abc import ABC, abstractmethod
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import torch
 from PIL import Image as pillow
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torch.nn import functional
 
@@ -80,6 +80,12 @@ class Shape(Signal, ABC):
     """Folder of the prepared points."""
     skip_bad: bool = False
     """Skip meshes that cannot be used, and report how many."""
+
+    @model_validator(mode="after")
+    def _validate_label(self) -> Self:
+        if self.data == "solids" and self.label is not None:
+            raise ValueError('label: says how a folder is labeled; "solids" has labels of its own')
+        return self
 
     @abstractmethod
     def signed_field(self, values: Tensor) -> Tensor:
