@@ -30,8 +30,6 @@ from gonkit.data import (
     Split,
     StreamingDataset,
     evenly_spaced,
-    folder_classes,
-    folder_split,
     observed_mask,
     split_indices,
 )
@@ -75,10 +73,12 @@ class Array(Signal):
     """Value that marks what was not observed, as −9999, beside NaN."""
     shape: list[PositiveInt] = Field(default_factory=list, max_length=4)
     """Points along each axis of the grid; empty for those of the data."""
-    label: str = "label"
-    """Name of the array of N labels, whole numbers or words, in the same file, or of an .npy file."""
-    split: str = "split"
-    """Name of the array that says "train", "val" or "test" of each signal, likewise; without it, by chance."""
+    label: str | None = None
+    """How the files of a folder are labeled; see `gonkit.data.LabelRule`. Of one file: name of the array of N labels,
+    whole numbers or words, in it, or of an .npy file beside it; None for `label`, if there is such an array."""
+    split: str | None = None
+    """Name of the array that says "train", "val" or "test" of each signal of one file, likewise; None for `split`, if
+    there is such an array, and otherwise a random tenth each for val and test."""
 
     @model_validator(mode="after")
     def _describe(self) -> Self:
@@ -158,7 +158,9 @@ class Array(Signal):
         return ArrayMeasures(self.channel_names)
 
     def _source(self) -> ArraySource:
-        return open_source(Path(self.data).expanduser(), self.key, [self.label, self.split])
+        return open_source(
+            Path(self.data).expanduser(), self.key, [self.label or "label", self.split or "split"], self.label
+        )
 
     def _describe_data(self) -> dict[str, Any]:
         """What the data say about `shape`, `channels_axis`, `axes`, `channel_names` and `value_ranges`."""
@@ -189,8 +191,8 @@ class Array(Signal):
 
     def _split_index(self, source: ArraySource, split: Split) -> Tensor:
         """Numbers of the signals of a split."""
-        if source.is_folder:
-            return folder_split(source.path, source.names, split)
+        if source.folder is not None:
+            return source.folder.split(source.names, split)
         assigned = self._beside(source, "split")
         if assigned is None:
             try:
@@ -204,8 +206,8 @@ class Array(Signal):
 
     def _classes(self, source: ArraySource) -> tuple[tuple[str, ...], Tensor | None]:
         """Class names, and the label of each signal."""
-        if source.is_folder:
-            names, labels = folder_classes(source.names)
+        if source.folder is not None:
+            names, labels = source.folder.classes(source.names)
             return names, None if labels is None else torch.tensor(labels)
         given = self._beside(source, "label")
         if given is None:
@@ -214,13 +216,13 @@ class Array(Signal):
         return tuple(map(str, classes.tolist())), torch.from_numpy(numbers.astype(numpy.int64))
 
     def _beside(self, source: ArraySource, setting: Literal["label", "split"]) -> numpy.ndarray[Any, Any] | None:
-        """The array (N,) that a setting names; None if the setting is its default and there is no such array."""
-        name, path = getattr(self, setting), source.path
+        """The array (N,) that a setting names; None if it names none and there is none of its own name."""
+        name, path = getattr(self, setting) or setting, source.path
         if name.endswith(".npy"):
             array = numpy.asarray(read_array(path.parent / name))
         elif name in array_keys(path):
             array = numpy.asarray(read_array(path, name)[:])
-        elif name == type(self).model_fields[setting].default:
+        elif getattr(self, setting) is None:
             return None
         else:
             raise GonkitError(
@@ -238,7 +240,8 @@ class Array(Signal):
         """How the data were read."""
         axes = " × ".join(f"{name} {n}" for name, n in zip(self.axes, self.shape, strict=True))
         axis = "" if self.channels_axis is None else f" along axis {self.channels_axis}"
-        return f"{len(source)} arrays read as {axes}, {self.channels} channel(s){axis}"
+        read = f"{len(source)} arrays read as {axes}, {self.channels} channel(s){axis}"
+        return "; ".join([read, *(source.folder.remarks if source.folder else ())])
 
 
 class ArrayMeasures(Measures):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from gonkit.data import HDF5Rows, files_in
+from gonkit.data import HDF5Rows, LabeledFolder
 from gonkit.errors import GonkitError
 from gonkit.imports import did_you_mean
 
@@ -108,16 +108,16 @@ class ArraySource:
     Args:
         path: of the file or folder, for messages.
         opener: opens what gives a signal's array by its number.
-        names: of the files, in a folder with one signal each; None if the signals lie along the first axis of a file.
+        folder: of files with one signal each; None if the signals lie along the first axis of a file.
     """
 
-    def __init__(self, path: Path, opener: Callable[[], Any], names: Sequence[str] | None = None) -> None:
-        self.path, self.opener, self.is_folder = path, opener, names is not None
+    def __init__(self, path: Path, opener: Callable[[], Any], folder: LabeledFolder | None = None) -> None:
+        self.path, self.opener, self.folder = path, opener, folder
         self._opened: tuple[int, Any] | None = None
         rows = self._rows()
         self.shape: tuple[int, ...] = tuple(rows.shape)
         self.dtype = numpy.dtype(rows.dtype)
-        self.names = list(map(str, range(self.shape[0]))) if names is None else list(names)
+        self.names = list(map(str, range(self.shape[0]))) if folder is None else list(folder.fields)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -128,9 +128,9 @@ class ArraySource:
         Raises:
             GonkitError: see `Layout.interpret`.
         """
-        ndim = len(self.shape) - self.is_folder  # of a file's array
+        ndim = len(self.shape) - (self.folder is not None)  # of a file's array
         if channels_axis is not None and channels_axis >= 0:
-            if channels_axis == 0 and not self.is_folder:
+            if channels_axis == 0 and self.folder is None:
                 raise GonkitError("channels_axis: axis 0 numbers the signals")
             channels_axis -= ndim
         return Layout.interpret(self.shape[1:], axes, channels_axis)
@@ -147,13 +147,14 @@ class ArraySource:
         return self._opened[1]
 
 
-def open_source(path: Path, key: str, beside: Sequence[str] = ()) -> ArraySource:
+def open_source(path: Path, key: str, beside: Sequence[str] = (), label: str | None = None) -> ArraySource:
     """The signals of a file, along its first axis, or of a folder of .npy files.
 
     Args:
         path: of the file or folder.
         key: of the array in an .npz, HDF5 or Zarr file; empty for the only one, or for `values`.
         beside: keys of other arrays that do not count, such as labels.
+        label: how a folder's files are labeled; see `gonkit.data.LabelRule`.
 
     Raises:
         GonkitError: no such file or array, one that cannot be read, or one that does not hold numbers.
@@ -163,8 +164,9 @@ def open_source(path: Path, key: str, beside: Sequence[str] = ()) -> ArraySource
         if len(source.shape) < 2:
             raise GonkitError(f"{path}: wanted (N, *grid) or (N, *grid, C) for N signals; got {source.shape}")
     else:
-        paths = files_in(path, (".npy",), "arrays", ["an .npy, .npz, .h5 or .zarr file"])
-        source = ArraySource(path, partial(_Folder, paths), [file.relative_to(path).as_posix() for file in paths])
+        folder = LabeledFolder.find(path, (".npy",), "arrays", label, ["an .npy, .npz, .h5 or .zarr file"])
+        folder.note([], skip=False)
+        source = ArraySource(path, partial(_Folder, folder.paths), folder)
     if source.dtype.kind not in NUMBERS:
         raise GonkitError(f"{path}: holds {source.dtype}, and real numbers are wanted")
     return source

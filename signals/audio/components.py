@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import torch
 from PIL import Image as pillow
 from torch import Tensor
 
 from gonkit.batch import Sample
 from gonkit.data import Display, Measures, Metric, SignalFiles, SignalReader
+from gonkit.errors import GonkitError
 from gonkit.losses import clamped_log
 from gonkit.metrics import log_spectral_distance, si_sdr, stft_magnitude
-from signals.audio.files import SUFFIXES, AudioReader, AudioWriter, fit_length, read_audio, write_audio
+from signals.audio.files import SUFFIXES, AudioReader, AudioWriter, fit_length, mix_to_mono, read_audio, write_audio
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -66,6 +68,23 @@ class AudioFiles(SignalFiles):
     def load(self, path: Path) -> Sample:
         samples = fit_length(read_audio(path, self.signal.rate), self.signal.length)
         return Sample(samples.unsqueeze(-1), name=path.stem)
+
+    def from_object(self, obj: Any) -> Sample:
+        """A `Waveform`, or samples (T,) or (channels, T) as a tensor or array and their rate in Hz."""
+        if isinstance(obj, Waveform):
+            obj = obj.samples.mT, obj.rate
+        if not (isinstance(obj, tuple) and len(obj) == 2 and isinstance(obj[1], int) and obj[1] > 0):
+            return super().from_object(obj)
+        channels = torch.atleast_2d(torch.as_tensor(obj[0]))
+        if channels.ndim != 2 or not channels.numel() or not channels.is_floating_point():
+            raise GonkitError(
+                f"samples must be floating-point numbers (T,) or (channels, T), full scale at 1; got {channels.dtype} "
+                f"{tuple(channels.shape)}"
+            )
+        if not channels.isfinite().all():
+            raise GonkitError("samples that are not finite (NaN or infinity)")
+        samples = mix_to_mono(channels.float(), obj[1], self.signal.rate, "samples")
+        return Sample(fit_length(samples, self.signal.length).unsqueeze(-1))
 
     def save(self, obj: Waveform, stem: Path, suffix: str | None = None) -> Path:
         path = self.path(stem, suffix)

@@ -7,6 +7,7 @@ __all__ = [
     "AudioReader",
     "AudioWriter",
     "fit_length",
+    "mix_to_mono",
     "read_audio",
     "read_segment",
     "resampled_length",
@@ -40,19 +41,27 @@ def read_audio(path: Path, rate: int) -> Tensor:
         GonkitError: unreadable, cut short, empty, silent throughout, with channels that cancel each other, or with
             samples that are not finite.
     """
+    reader = AudioReader(path)
+    return mix_to_mono(reader.read(reader.shape[0])[..., 0], reader.resolution, rate, str(path))
+
+
+def mix_to_mono(channels: Tensor, native_rate: int, rate: int, name: str) -> Tensor:
+    """Samples (T,) at `rate` Hz of channels (C, T) at `native_rate` Hz; `name` is for messages.
+
+    Raises:
+        GonkitError: silent throughout, or channels that cancel each other.
+    """
     from torchaudio.functional import resample
 
-    reader = AudioReader(path)
-    channels = reader.read(reader.shape[0])[..., 0]
     samples = channels.mean(0)
     if not channels.any():
-        raise GonkitError(f"{path}: all {len(samples)} samples are zero: a silent recording has nothing to learn from")
+        raise GonkitError(f"{name}: all {len(samples)} samples are zero: a silent recording has nothing to learn from")
     if samples.square().mean() < CANCELLED * channels.square().mean():
         raise GonkitError(
-            f"{path}: its {len(channels)} channels have opposite phases and cancel each other when they are mixed down "
+            f"{name}: its {len(channels)} channels have opposite phases and cancel each other when they are mixed down "
             "to mono; invert or remove one of them"
         )
-    mono: Tensor = samples if reader.resolution == rate else resample(samples, reader.resolution, rate)
+    mono: Tensor = samples if native_rate == rate else resample(samples, native_rate, rate)
     return mono
 
 

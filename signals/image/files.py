@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy
 import torch
@@ -64,6 +64,11 @@ class ImageFiles(SignalFiles):
 
     def load(self, path: Path) -> Sample:
         return Sample(self.signal.to_values(self.read(path)), name=path.stem)
+
+    def from_object(self, obj: Any) -> Sample:
+        if not isinstance(obj, pillow.Image):
+            return super().from_object(obj)
+        return Sample(self.signal.to_values(obj))
 
     def save(self, obj: pillow.Image, stem: Path, suffix: str | None = None) -> Path:
         path = self.path(stem, suffix)

@@ -22,11 +22,9 @@ from gonkit.data import (
     DatasetInfo,
     Grid,
     IsPath,
+    LabeledFolder,
     Signal,
     Split,
-    files_in,
-    folder_classes,
-    folder_split,
     split_by_name,
 )
 from gonkit.errors import GonkitError
@@ -57,8 +55,9 @@ class Points(Signal):
     """Names of the values, likewise."""
     signal: str = "signal"
     """Column that says to which signal a row belongs."""
-    label: str = ""
-    """Column of the signals' classes; empty for none. Files have those of their sub-folders."""
+    label: str | None = None
+    """How the files of a folder are labeled; see `gonkit.data.LabelRule`. Of a table: the column of the signals'
+    classes; None for none."""
     unit: str = ""
     """Of the values, for plots."""
     bounds: list[Range] = Field(default_factory=list)
@@ -95,7 +94,7 @@ class Points(Signal):
     @property
     def columns(self) -> Columns:
         """Names of what is read."""
-        return Columns(tuple(self.coords), tuple(self.values), self.signal, self.label)
+        return Columns(tuple(self.coords), tuple(self.values), self.signal, self.label or "")
 
     def grid(self, resolution: int | None = None) -> Grid:
         return Grid.centers(*[resolution or self.cells] * len(self.coords))
@@ -104,7 +103,7 @@ class Points(Signal):
         raise GonkitError("resolution: give one number, of cells along each axis")
 
     def dataset(self, split: Split) -> PointsDataset:
-        measured = self._measurements()
+        measured = self._measurements(self.columns)
         index = self._split_index([one.name for one in measured], split)
         names = [measured[number].name for number in index]
         classes = sorted({one.label for one in measured} - {""})
@@ -150,10 +149,31 @@ class Points(Signal):
     def files(self) -> PointsFiles:
         return PointsFiles(self.to_object, self.preview, self.to_sample, self.columns)
 
-    def _measurements(self) -> list[Measurements]:
+    @property
+    def _is_folder(self) -> bool:
+        return self.data != "stations" and Path(self.data).suffix.lower() not in SUFFIXES
+
+    def _folder(self) -> LabeledFolder:
+        others = ["stations", "an .h5, .parquet or .csv file"]
+        folder = LabeledFolder.find(Path(self.data).expanduser(), (".npz",), "files of points", self.label, others)
+        folder.note([], skip=False)
+        return folder
+
+    def _measurements(self, columns: Columns) -> list[Measurements]:
+        """All signals."""
         if self.data == "stations":
             return stations.make_stations()
-        return _read(Path(self.data).expanduser(), self.columns)
+        if not self._is_folder:
+            path = Path(self.data).expanduser()
+            return _read((path,), columns, (_stamp(path),))
+        folder = self._folder()
+        measured = _read(tuple(folder.paths), columns, tuple(map(_stamp, folder.paths)))
+        names = list(folder.fields)
+        classes, labels = folder.classes(names)
+        return [
+            replace(one, name=name, label="" if labels is None else classes[labels[number]])
+            for number, (one, name) in enumerate(zip(measured, names, strict=True))
+        ]
 
     def _describe_data(self) -> dict[str, Any]:
         """What the data say about `coords`, `values`, `bounds` and `value_ranges`."""
@@ -162,10 +182,10 @@ class Points(Signal):
             bounds, value_range = list(stations.BOUNDS), stations.VALUE_RANGE
         else:
             path = Path(self.data).expanduser()
-            first = path if path.suffix.lower() in SUFFIXES else files_in(path, (".npz",), "files of points")[0]
+            first = path if path.suffix.lower() in SUFFIXES else self._folder().paths[0]
             columns = guess_columns(first, self.columns)
             coords, values = list(columns.coords), list(columns.values)
-            measured = _read(path, replace(columns, coords=tuple(coords), values=tuple(values)))
+            measured = self._measurements(columns)
             train = [measured[n] for n in self._split_index([one.name for one in measured], "train")]
             places = numpy.concatenate([one.coords for one in train])
             bounds = [_widened(*pair) for pair in zip(places.min(0).tolist(), places.max(0).tolist(), strict=True)]
@@ -175,8 +195,9 @@ class Points(Signal):
         return found | ({"value_ranges": value_range} if self.value_ranges == "auto" else {})
 
     def _split_index(self, names: Sequence[str], split: Split) -> list[int]:
-        if self.data != "stations" and Path(self.data).suffix.lower() not in SUFFIXES:
-            return folder_split(Path(self.data), names, split).tolist()
+        if self._is_folder:
+            numbers: list[int] = self._folder().split(names, split).tolist()
+            return numbers
         try:
             return [number for number, part in enumerate(split_by_name(names)) if part == split]
         except GonkitError as error:
@@ -189,26 +210,18 @@ class Points(Signal):
             f"{name} {low:g} to {high:g}" for name, (low, high) in zip(self.coords, self.bounds, strict=True)
         )
         measures = f"; measured at {self.kept:.0%} of the points, encoded from the others" if self.kept else ""
-        return f"{len(measured)} signals of {min(counts)} to {max(counts)} points, {axes}{measures}"
-
-
-def _read(path: Path, columns: Columns) -> list[Measurements]:
-    """The signals of a table, or of a folder's files with their paths below it as names."""
-    if path.suffix.lower() in SUFFIXES:
-        return _read_files((path,), columns, (path.stat().st_mtime if path.exists() else 0.0,))
-    paths = tuple(files_in(path, (".npz",), "files of points", ["an .h5, .parquet or .csv file"]))
-    measured = _read_files(paths, columns, tuple(file.stat().st_mtime for file in paths))
-    names = [file.relative_to(path).as_posix() for file in paths]
-    classes, labels = folder_classes(names)
-    return [
-        replace(one, name=name, label="" if labels is None else classes[labels[number]])
-        for number, (one, name) in enumerate(zip(measured, names, strict=True))
-    ]
+        read = f"{len(measured)} signals of {min(counts)} to {max(counts)} points, {axes}{measures}"
+        return "; ".join([read, *(self._folder().remarks if self._is_folder else ())])
 
 
 @lru_cache(maxsize=2)  # the three splits share one reading
-def _read_files(paths: tuple[Path, ...], columns: Columns, times: tuple[float, ...]) -> list[Measurements]:
+def _read(paths: tuple[Path, ...], columns: Columns, stamps: tuple[float, ...]) -> list[Measurements]:
     return [one for path in paths for one in read_measurements(path, columns)]
+
+
+def _stamp(path: Path) -> float:
+    """When a file was written last."""
+    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def _widened(low: float, high: float) -> Range:

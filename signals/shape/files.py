@@ -5,8 +5,9 @@ from __future__ import annotations
 __all__ = ["ShapeFiles"]
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy
 import torch
@@ -19,7 +20,8 @@ from gonkit.errors import GonkitError
 from gonkit.files import write_bytes
 from signals.shape.datasets import shared_points
 from signals.shape.isosurface import Surface
-from signals.shape.mesh import SUFFIXES, export_mesh, inspect_mesh, make_watertight, read_mesh
+from signals.shape.mesh import SUFFIXES, Mesh, export_mesh, inspect_mesh, make_watertight, normalize_mesh, read_mesh
+from signals.shape.orientation import orient_parts
 from signals.shape.point_cache import Repair, distances_at, sample_sdf_points
 
 
@@ -52,18 +54,29 @@ class ShapeFiles(SignalFiles):
 
     def load(self, path: Path) -> Sample:
         """Reads a mesh as values at the shared points, or at random ones, half of them near its surface."""
-        mesh = read_mesh(path)
+        return self._to_sample(read_mesh(path), str(path), path.stem)
+
+    def from_object(self, obj: Any) -> Sample:
+        """A `Surface`, or a `trimesh.Trimesh`."""
+        if not hasattr(obj, "vertices") or not hasattr(obj, "faces"):
+            return super().from_object(obj)
+        vertices, faces = numpy.asarray(obj.vertices, numpy.float64), numpy.asarray(obj.faces, numpy.int64)
+        name = f"a {type(obj).__name__}"
+        mesh = normalize_mesh(vertices, faces, name)
+        return self._to_sample(replace(mesh, faces=orient_parts(mesh.vertices, mesh.faces)), name, "")
+
+    def _to_sample(self, mesh: Mesh, name: str, stem: str) -> Sample:
         report = inspect_mesh(mesh)
         if self.repair == "watertight" and report.needs_repair:
             mesh = make_watertight(mesh)
         elif not report.solid:
-            raise GonkitError(f"{path}: {report.advice}")
+            raise GonkitError(f"{name}: {report.advice}")
         if self.shared:
             rows = distances_at(mesh, shared_points().double().numpy())
         else:
             rows = sample_sdf_points(mesh, self.points, numpy.random.default_rng(0))
         coords, distance = torch.from_numpy(rows).split([3, 1], 1)
-        return Sample(self.to_values(distance), coords=coords, name=path.stem, transform=mesh.normalization)
+        return Sample(self.to_values(distance), coords=coords, name=stem, transform=mesh.normalization)
 
     def save(self, obj: Surface, stem: Path, suffix: str | None = None) -> Path:
         path = self.path(stem, suffix)
