@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from gonkit.errors import GonkitError
+from gonkit.errors import ContractError
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Batch:
         label: (B,) int64 or None.
 
     Raises:
-        GonkitError: the shapes do not fit together.
+        ContractError: something that is no tensor, or shapes that do not fit together.
 
     Example:
         >>> batch = Batch(torch.zeros(9, 2), torch.zeros(4, 9, 1))
@@ -64,24 +64,28 @@ class Batch:
     label: Tensor | None = None
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, Tensor | None):
+                kind = f"{type(value).__module__}.{type(value).__qualname__}"
+                raise ContractError(f"{name} must be a torch tensor; got {kind}: use torch.as_tensor")
         if self.values.ndim != 3:
-            raise GonkitError(f"values must be (B, P, C); got {tuple(self.values.shape)}")
+            raise ContractError(f"values must be (B, P, C); got {tuple(self.values.shape)}")
         size, points = self.values.shape[:2]
         if self.coords.ndim not in (2, 3) or self.coords.shape[:-1] not in ((points,), (size, points)):
-            raise GonkitError(
+            raise ContractError(
                 f"coords must be ({points}, D) or ({size}, {points}, D) to go with values "
                 f"{tuple(self.values.shape)}; got {tuple(self.coords.shape)}"
             )
         shapes = ((size, points), tuple(self.values.shape))
         if self.mask is not None and (tuple(self.mask.shape) not in shapes or self.mask.dtype != torch.bool):
-            raise GonkitError(
+            raise ContractError(
                 f"mask must be bool {shapes[0]} or, for each channel, {shapes[1]}; got {self.mask.dtype} "
                 f"{tuple(self.mask.shape)}"
             )
         if self.source is not None and self.source.shape[:-1] != (size, points):
-            raise GonkitError(f"source must be ({size}, {points}, S); got {tuple(self.source.shape)}")
+            raise ContractError(f"source must be ({size}, {points}, S); got {tuple(self.source.shape)}")
         if self.label is not None and self.label.shape != (size,):
-            raise GonkitError(f"label must be ({size},); got {tuple(self.label.shape)}")
+            raise ContractError(f"label must be ({size},); got {tuple(self.label.shape)}")
 
     def __len__(self) -> int:
         return len(self.values)
@@ -182,12 +186,12 @@ class Batch:
         Where numbers of points differ, shorter signals are filled up with points that count as unobserved.
 
         Raises:
-            GonkitError: signals of no points, or of another number of points than `coords`.
+            ContractError: signals of no points, or of another number of points than `coords`.
         """
         own = [coords if sample.coords is None else sample.coords for sample in samples]
         for sample, points in zip(samples, own, strict=True):
             if not 0 < len(sample.values) == len(points):
-                raise GonkitError(f"{sample.name or 'a signal'}: {len(sample.values)} values at {len(points)} points")
+                raise ContractError(f"{sample.name or 'a signal'}: {len(sample.values)} values at {len(points)} points")
         masks = [torch.ones_like(s.values[:, 0], dtype=torch.bool) if s.mask is None else s.mask for s in samples]
         if any(mask.ndim == 2 for mask in masks):
             channels = samples[0].values.shape[1]

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-__all__ = ["DivergedError", "ExitCode", "GonkitError", "ProcessLostError", "RecipeError", "TrainingInterrupted"]
+__all__ = [
+    "ContractError",
+    "DivergedError",
+    "ExitCode",
+    "GonkitError",
+    "ProcessLostError",
+    "RecipeError",
+    "TrainingInterrupted",
+    "failures_named",
+]
 
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
+
+GENERATED = ("<string>", "<frozen")  # beginnings of the file names of code that nobody wrote
 
 
 class GonkitError(ValueError):
     """A mistake in what a user gave: a file, a folder, a setting, a shape. The message says what to do."""
+
+
+class ContractError(GonkitError):
+    """Something that a signal type made is not what was agreed, such as a batch whose shapes do not fit together."""
 
 
 class RecipeError(GonkitError):
@@ -33,3 +54,46 @@ class ExitCode(IntEnum):
     DONE = 0
     USER_ERROR = 2
     RESUMABLE = 3
+
+
+@contextmanager
+def failures_named(member: str) -> Iterator[None]:
+    """Inside, a mistake in a user's own code becomes one sentence with the member, the file and the line.
+
+    Errors that say enough already (all of gonkit's but a `ContractError`) stay as they are.
+
+    Args:
+        member: what was called, as in "Globe.dataset".
+
+    Raises:
+        GonkitError: whatever went wrong.
+
+    Example:
+        >>> with failures_named("Globe.dataset"):
+        ...     {}["earth"]
+        Traceback (most recent call last):
+        gonkit.errors.GonkitError: Globe.dataset: KeyError: 'earth' (<doctest gonkit.errors.failures_named[0]>, line 2)
+    """
+    try:
+        yield
+    except ContractError as error:
+        raise GonkitError(f"{member}: {error}{_place(error)}") from error
+    except GonkitError:
+        raise
+    except Exception as error:
+        paragraph = str(error).partition("\n\n")[0]
+        raise GonkitError(f"{member}: {type(error).__name__}: {paragraph}{_place(error)}") from error
+
+
+def _place(error: Exception) -> str:
+    """The innermost file and line of an exception that belong neither to gonkit nor to an installed package."""
+    installed = [str(Path(__file__).parent), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))]
+    folders = tuple(os.path.realpath(folder) + os.sep for folder in installed)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not os.path.realpath(frame.filename).startswith(folders) and not frame.filename.startswith(GENERATED)
+    ]
+    if not frames:
+        return ""
+    return f" ({frames[-1].filename.removeprefix(f'{Path.cwd()}{os.sep}')}, line {frames[-1].lineno})"

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, failures_named
 
 T = TypeVar("T")
 
@@ -61,16 +61,21 @@ def import_class(name: str, base: type[T], folder: Path | None = None) -> type[T
         folder: of the recipe.
 
     Raises:
-        GonkitError: no such module, file or class, or a class that is no subclass of `base`.
+        GonkitError: no such module, file or class; a class that is no subclass of `base` or lacks members that must be
+            defined; or an exception in the module or file, with its line.
     """
     module_name, _, attribute = resolve_class_path(name, folder).rpartition(":")
-    module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
+    with failures_named(f"importing {name}"):
+        module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
     result = getattr(module, attribute, None)
     if result is None:
         classes = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
         raise GonkitError(f"{module_name} has no {attribute!r}{did_you_mean(attribute, classes)}")
     if not (isinstance(result, type) and issubclass(result, base)):
         raise GonkitError(f"{name} must be a subclass of gonkit's {base.__name__}; it is {result!r}")
+    if missing := sorted(getattr(result, "__abstractmethods__", ())):
+        similar = (did_you_mean(member, vars(result)) for member in missing)
+        raise GonkitError(f"{name} lacks {', '.join(missing)}, which it must define{''.join(similar)}")
     return result
 
 

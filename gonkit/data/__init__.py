@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gonkit.data.components import Display, Measures, Metric
+from gonkit.data.contract import check_contract, read_dataset
 from gonkit.data.dataset import DatasetInfo, InMemoryDataset, Pair, SignalDataset, SubsetDataset, evenly_spaced
 from gonkit.data.files import BufferedWriter, SignalFiles, SignalReader, SignalWriter
 from gonkit.data.folder import files_in, folder_split, ignored_files, visible_files
@@ -44,6 +45,7 @@ __all__ = [
     "SubsetDataset",
     "Task",
     "check_label_rule",
+    "check_contract",
     "evenly_spaced",
     "explain_validation_error",
     "files_in",
@@ -51,6 +53,7 @@ __all__ = [
     "ignored_files",
     "observed_mask",
     "random_mask",
+    "read_dataset",
     "report_skipped_files",
     "split_by_name",
     "split_indices",

@@ -12,7 +12,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from gonkit.errors import GonkitError
+from gonkit.errors import ContractError
 
 Resolution = int | Sequence[int]
 """One number, as `Signal.grid` counts it, or the number of points along each axis."""
@@ -27,7 +27,7 @@ class Grid:
         shape: number of points along each axis; their product is P. Points without rows have shape (P,).
 
     Raises:
-        GonkitError: coords that are not (P, D), or a shape of another size.
+        ContractError: coords that are not (P, D), or a shape of another size.
 
     Example:
         >>> grid = Grid.centers(2, 4)
@@ -42,7 +42,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         if self.coords.ndim != 2 or math.prod(self.shape) != len(self.coords):
-            raise GonkitError(
+            raise ContractError(
                 f"a grid of shape {self.shape} needs coords ({math.prod(self.shape)}, D); "
                 f"got {tuple(self.coords.shape)}"
             )

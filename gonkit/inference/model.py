@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch
-from gonkit.data import ObservationMask, Resolution, SignalDataset, Split, Task
+from gonkit.data import ObservationMask, Resolution, SignalDataset, Split, Task, read_dataset
 from gonkit.errors import GonkitError
 from gonkit.imports import did_you_mean
 from gonkit.inference.abilities import Ability, obstacle
@@ -61,7 +61,7 @@ class Model:
             GonkitError: a model from a file whose data sets were passed to `gonkit.train`.
         """
         if self.datasets is None:
-            return self.task.dataset(split)
+            return read_dataset(self.task, split)
         if split not in self.datasets:
             raise GonkitError("this model was trained on data passed to gonkit.train, and its file does not hold them")
         return self.datasets[split]

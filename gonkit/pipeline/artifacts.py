@@ -5,12 +5,12 @@ from __future__ import annotations
 __all__ = ["DatasetSplits", "write_artifacts"]
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-from gonkit.data import SignalDataset, Split, Task, evenly_spaced
+from gonkit.data import SignalDataset, Split, Task, evenly_spaced, read_dataset
 from gonkit.evaluation import evaluate, pca_baseline
 from gonkit.files import write_json
 from gonkit.inference import (
@@ -42,7 +42,7 @@ class DatasetSplits(NamedTuple):
     @staticmethod
     def read(task: Task) -> DatasetSplits:
         """All three splits of a task's data."""
-        return DatasetSplits(task.dataset("train"), task.dataset("val"), task.dataset("test"))
+        return DatasetSplits(*(read_dataset(task, split) for split in get_args(Split)))
 
     def by_name(self) -> dict[Split, SignalDataset]:
         """The data sets by the name of their split."""

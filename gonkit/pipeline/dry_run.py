@@ -6,6 +6,7 @@ __all__ = ["describe_run"]
 
 import torch
 
+from gonkit.data import check_contract
 from gonkit.devices import select_device
 from gonkit.inference import build_gon
 from gonkit.pipeline.artifacts import DatasetSplits
@@ -16,6 +17,7 @@ from gonkit.training import estimate_step_cost, resolve_auto_settings
 def describe_run(recipe: Recipe) -> str:
     """A text for `--dry-run`; the data is read, and nothing is written but caches of prepared data."""
     datasets = DatasetSplits.read(recipe.signal)
+    check_contract(recipe.signal, datasets.by_name())
     one = torch.arange(1)
     inputs, target = datasets.train.pair(one)
     device, classes = select_device(recipe.train.device), len(datasets.train.info.class_names)

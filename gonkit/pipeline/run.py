@@ -14,7 +14,7 @@ import numpy
 import torch
 
 from gonkit._version import __version__
-from gonkit.data import SignalDataset, Split, SubsetDataset, split_indices
+from gonkit.data import SignalDataset, Split, SubsetDataset, check_contract, split_indices
 from gonkit.devices import select_device
 from gonkit.errors import GonkitError
 from gonkit.evaluation import validate_labels
@@ -122,6 +122,7 @@ def run_recipe(
     objective, own_data = recipe.objective, datasets is not None
     _check_shardable(objective, group)
     datasets = datasets or _read_datasets(recipe, group)
+    check_contract(recipe.signal, datasets.by_name())
     if objective.requires("label"):
         validate_labels({"training": datasets.train, "validation": datasets.val, "test": datasets.test})
     device = select_device(recipe.train.device)

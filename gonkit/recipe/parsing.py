@@ -214,8 +214,6 @@ def _import_task_type(table: Table, section_types: dict[str, type[Settings]], fo
         task_type = import_class(name, Task, folder)
     except GonkitError as error:
         return [f"signal.type: {error}"]
-    except Exception as error:  # a mistake inside the user's own file
-        return [f"signal.type: importing {name} failed: {type(error).__name__}: {error}"]
     section["type"] = resolve_class_path(name, folder)
     section_types["signal"] = task_type
     return []
