@@ -7,6 +7,7 @@ __all__ = [
     "add_model_arguments",
     "add_object_arguments",
     "box",
+    "natural",
     "overlap",
     "positive",
     "resolution",

@@ -1,20 +1,22 @@
-"""gonkit evaluate | latents | check: how good a model is, its latents as a file, and files before training."""
+"""gonkit evaluate | latents: how good a model is, and its latents as a file."""
 
 from __future__ import annotations
 
-__all__ = ["CHECK", "EVALUATE", "LATENTS"]
+__all__ = ["EVALUATE", "LATENTS"]
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gonkit.commands.command import Command, add_model_arguments, positive, shares
 from gonkit.commands.output import open_model, print_json, print_metrics, print_table
-from gonkit.errors import GonkitError
 
 if TYPE_CHECKING:
     import argparse
+<<<<<<< HEAD
 
     from gonkit.data import LabeledFolder, Signal
+=======
+>>>>>>> d37c006 (Check a signal type: its contract, its data, and whether a few signals are learned)
 
 
 def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +89,7 @@ def _latents(options: argparse.Namespace) -> None:
     print(f"{options.out}: " + ", ".join(f"{len(table.latent)} {split}" for split, table in tables.items()))
 
 
+<<<<<<< HEAD
 def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--label", help="what labels the files, as signal.label in a recipe")
@@ -152,8 +155,9 @@ def _known_types() -> list[type[Signal]]:
     return [entry.load() for entry in entry_points(group="gonkit.signals")]
 
 
+=======
+>>>>>>> d37c006 (Check a signal type: its contract, its data, and whether a few signals are learned)
 EVALUATE = Command("evaluate", "Print metrics of the test signals, or of samples.", _add_evaluate_arguments, _evaluate)
 LATENTS = Command(
     "latents", "Write the latents of all splits, with labels and names.", _add_latents_arguments, _latents
 )
-CHECK = Command("check", "Inspect a folder's files before training on them.", _add_check_arguments, _check)

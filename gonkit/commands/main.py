@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from gonkit._version import __version__
+from gonkit.commands.checking import CHECK
 from gonkit.commands.command import Command
-from gonkit.commands.evaluation import CHECK, EVALUATE, LATENTS
+from gonkit.commands.evaluation import EVALUATE, LATENTS
 from gonkit.commands.exploration import ANALOGY, EXPORT, INTERPOLATE
 from gonkit.commands.inference import CLASSIFY, CONVERT, RECONSTRUCT, SAMPLE
 from gonkit.commands.research import BENCH, FIGURE

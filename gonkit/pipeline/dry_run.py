@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_run"]
+__all__ = ["describe_datasets", "describe_run"]
 
 import torch
 
@@ -24,8 +24,18 @@ def describe_run(recipe: Recipe) -> str:
     recipe, reasons = resolve_auto_settings(recipe, inputs, target, device)
     gon = build_gon(recipe, classes=classes)
     lines = [recipe.toml(), f"parameters: {sum(p.numel() for p in gon.parameters()):,}"]
+    lines += describe_datasets(datasets)
+    lines += [f"{key}: {reason}" for key, reason in reasons.items()]
+    peak = estimate_step_cost(recipe, inputs, target, device, classes).peak_mib
+    lines.append(f"memory of a step's tensors, beside data and libraries: {peak:,.0f} MiB")
+    return "\n".join(lines)
+
+
+def describe_datasets(datasets: DatasetSplits) -> list[str]:
+    """Lines about the size of each split, and the number of training signals of each class."""
+    lines = []
     for split, dataset in datasets._asdict().items():
-        batch = dataset.batch(one)
+        batch = dataset.batch(torch.arange(1))
         size = sum(t.numel() * t.element_size() for t in (batch.values, batch.mask, batch.source) if t is not None)
         shared = "shared by all" if batch.shares_coords else "of each signal's own"
         note = f" ({dataset.info.note})" if dataset.info.note else ""
@@ -33,7 +43,8 @@ def describe_run(recipe: Recipe) -> str:
             f"{split}: {len(dataset):,} signals, values {tuple(batch.values.shape[1:])}, coords "
             f"{tuple(batch.coords.shape[-2:])} {shared}, {len(dataset) * size / 2**20:.1f} MiB{note}"
         )
-    lines += [f"{key}: {reason}" for key, reason in reasons.items()]
-    peak = estimate_step_cost(recipe, inputs, target, device, classes).peak_mib
-    lines.append(f"memory of a step's tensors, beside data and libraries: {peak:,.0f} MiB")
-    return "\n".join(lines)
+    info = datasets.train.info
+    if info.labels is not None:
+        classes = [f"{info.class_name(label)} {count:,}" for label, count in enumerate(info.labels.bincount().tolist())]
+        lines.append(f"training signals of each class: {', '.join(classes)}")
+    return lines

@@ -1,4 +1,4 @@
-"""gonkit evaluate, latents and check."""
+"""gonkit evaluate and latents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 import gonkit
 from gonkit.cli import main
@@ -54,49 +53,3 @@ def test_latents_are_written_for_all_splits(
     torch.testing.assert_close(tables["test"].latent, expected)
     assert main(["latents", str(trained("plain")), "--out", str(tmp_path / "x.csv")]) == 2
     assert ".npz or .h5" in capsys.readouterr().err
-
-
-def test_check_inspects_every_file_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "sub").mkdir()
-    Image.new("L", (8, 8)).save(tmp_path / "sub" / "good.png")
-    (tmp_path / "notes.txt").write_text("not a signal")
-    assert main(["check", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {str(Path("sub", "good.png")): {"verdict": "good"}}
-    (tmp_path / "bad.png").write_text("no picture")
-    assert main(["check", str(tmp_path), "--type", "signals.image:Image"]) == 2
-    output = capsys.readouterr()
-    assert output.err == "error: 1 of 2 files cannot be used\n"
-    assert "cannot be read as a picture" in output.out
-    assert main(["check", str(tmp_path / "none")]) == 2
-    assert "no such folder" in capsys.readouterr().err
-    assert main(["check", str(tmp_path), "--type", "signals.audio:Audio"]) == 2
-    assert "no files in it or below that Audio reads" in capsys.readouterr().err
-
-
-def test_check_says_how_training_would_divide_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("train/cat", "train/dog", "test/cat", "test/dog", "train/.ipynb_checkpoints"):
-        for number in range(4):
-            (tmp_path / name).mkdir(parents=True, exist_ok=True)
-            Image.new("L", (8, 8), 9 * number).save(tmp_path / name / f"{number}.png")
-    (tmp_path / "notes.txt").touch()
-    assert main(["check", str(tmp_path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + 16 + 2
-    assert lines[-2:] == ["not read: 1 .txt", "splits: train 7, val 1, test 8; classes: cat 8, dog 8"]
-
-
-def test_check_shows_what_a_rule_of_labels_makes_of_the_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for number in range(4):
-        Image.new("L", (8, 8)).save(tmp_path / f"{'cat' if number else 'dog'}_{number}.png")
-    (tmp_path / "t.csv").write_text("file,label\ncat_1.png,a\ncat_2.png,b\ndog_0.png,b\n")
-    for rule, expected in {"{label}_{take}": "classes: cat 3, dog 1", "t.csv": "classes: a 1, b 2"}.items():
-        assert main(["check", str(tmp_path), "--label", rule]) == 0
-        assert expected in capsys.readouterr().out
-    assert main(["check", str(tmp_path), "--label", "dog_{take}"]) == 2
-    output = capsys.readouterr()
-    assert "cat_1.png: its name does not match signal.label" in output.out
-    assert output.err == "error: 3 of 4 files cannot be used\n"
-    assert main(["check", str(tmp_path), "--label", "folder:0"]) == 2
-    assert "--label: got 'folder:0'; expected a folder as in" in capsys.readouterr().err

@@ -1,0 +1,143 @@
+"""gonkit check, of folders and of signal types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gonkit.cli import main
+from gonkit.pipeline import Trial
+from tests.conftest import changed_recipe
+
+RAMPS = '''
+"""Ramps of three slopes, with some points missing."""
+
+import torch
+from gonkit import Batch, Grid, InMemoryDataset, Signal, split_indices
+from gonkit.data import DatasetInfo
+
+
+class Ramp(Signal):
+    width: int = 1
+    count: int = 30
+
+    @property
+    def channels(self):
+        return self.width
+
+    def grid(self, resolution=None):
+        return Grid.corners(resolution or 20)
+
+    def dataset(self, split):
+        index, points = split_indices(self.count, split), self.grid().coords
+        values = (index % 3).view(-1, 1, 1) / 4 * (1 + points) + 0.1
+        mask = torch.ones(len(index), 20, dtype=torch.bool)
+        mask[:, 0] = False
+        values[:, 0] = torch.nan
+        batch = Batch(points, values, mask, label=index % 3)
+        return InMemoryDataset(batch, DatasetInfo(class_names=("flat", "half", "steep")))
+'''
+
+
+@pytest.fixture
+def ramps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ramp.py").write_text(RAMPS)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_check_inspects_every_file_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sub").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "sub" / "good.png")
+    (tmp_path / "notes.txt").write_text("not a signal")
+    assert main(["check", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {str(Path("sub", "good.png")): {"verdict": "good"}}
+    (tmp_path / "bad.png").write_text("no picture")
+    assert main(["check", str(tmp_path), "--type", "signals.image:Image"]) == 2
+    output = capsys.readouterr()
+    assert output.err == "error: 1 of 2 files cannot be used\n"
+    assert "cannot be read as a picture" in output.out
+    assert main(["check", str(tmp_path / "none")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert main(["check", str(tmp_path), "--type", "signals.audio:Audio"]) == 2
+    assert "no files in it or below that Audio reads" in capsys.readouterr().err
+
+
+def test_check_says_how_training_would_divide_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("train/cat", "train/dog", "test/cat", "test/dog", "train/.ipynb_checkpoints"):
+        for number in range(4):
+            (tmp_path / name).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 9 * number).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "notes.txt").touch()
+    assert main(["check", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 16 + 2
+    assert lines[-2:] == ["not read: 1 .txt", "splits: train 7, val 1, test 8; classes: cat 8, dog 8"]
+
+
+def test_check_shows_what_a_rule_of_labels_makes_of_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        Image.new("L", (8, 8)).save(tmp_path / f"{'cat' if number else 'dog'}_{number}.png")
+    (tmp_path / "t.csv").write_text("file,label\ncat_1.png,a\ncat_2.png,b\ndog_0.png,b\n")
+    for rule, expected in {"{label}_{take}": "classes: cat 3, dog 1", "t.csv": "classes: a 1, b 2"}.items():
+        assert main(["check", str(tmp_path), "--label", rule]) == 0
+        assert expected in capsys.readouterr().out
+    assert main(["check", str(tmp_path), "--label", "dog_{take}"]) == 2
+    output = capsys.readouterr()
+    assert "cat_1.png: its name does not match signal.label" in output.out
+    assert output.err == "error: 3 of 4 files cannot be used\n"
+    assert main(["check", str(tmp_path), "--label", "folder:0"]) == 2
+    assert "--label: got 'folder:0'; expected a folder as in" in capsys.readouterr().err
+
+
+def test_check_describes_a_type_and_learns_some_signals_by_heart(
+    ramps: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "ramp.py:Ramp", "--steps", "60", "--set", "signal.count=60", "--set", "field.omega=3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("train: 48 signals, values (20, 1), coords (20, 1) shared by all, 0.0 MiB")
+    assert [line.split(":")[0] for line in lines[1:3]] == ["val", "test"]
+    assert lines[3].startswith("training signals of each class: flat 1")
+    assert lines[4] == "channel 0: 0.1 to 1.1, mean 0.34671, deviation 0.28249 (48 signals); beyond value_range, 0 to 1"
+    assert lines[5] == "contract: kept by Ramp"
+    assert lines[6].startswith("8 signals learned by heart, 60 steps in ")
+    assert lines[7].startswith("their mean: RMSE 0.")
+    assert lines[8].startswith("good: 99.") or lines[8].startswith("good: 100.0% of the variance is learned")
+
+
+def test_check_names_what_is_wrong_with_a_type(ramps: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "ramp.py:Ramp", "--set", "signal.width=2"]) == 2
+    assert "values: got 1 channels; expected 2, as Ramp.channels says" in capsys.readouterr().err
+    assert main(["check", "ramp.py:Ramp", "--set", "signal.cuont=2"]) == 2
+    assert "signal.cuont: there is no such key; did you mean 'count'?" in capsys.readouterr().err
+    assert main(["check", "ramp.py:Rmap"]) == 2
+    assert "has no 'Rmap'; did you mean 'Ramp'?" in capsys.readouterr().err
+    assert main(["check", "ramp.py"]) == 2
+    assert "a signal type is named file.py:Class or module:Class" in capsys.readouterr().err
+
+
+def test_check_takes_a_recipe_and_can_leave_training_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.toml").write_text(changed_recipe())
+    assert main(["check", str(tmp_path / "small.toml"), "--steps", "0"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "contract: kept by Image"
+
+
+def test_the_time_of_the_short_training_is_limited(ramps: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "ramp.py:Ramp", "--steps", "100000", "--seconds", "0"]) == 0
+    assert "8 signals learned by heart, 0 steps in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rmse", "verdict"), [(0.1, "good: 99.0%"), (0.7, "slow: 51.0%"), (1.0, "not learned: 0.0%")])
+def test_the_verdict_is_the_share_of_variance_learned(rmse: float, verdict: str) -> None:
+    assert Trial(8, 200, 1.0, rmse, 0.0, 1.0, 0.0).verdict.startswith(verdict)
+
+
+def test_settings_of_a_folder_s_type_need_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    assert main(["check", str(tmp_path), "--set", "signal.size=16"]) == 2
+    assert "name the signal type whose setting it is with --type" in capsys.readouterr().err
+    assert main(["check", str(tmp_path), "--type", "signals.image:Image", "--set", "signal.size=16"]) == 0
