@@ -14,6 +14,7 @@ from gonkit.commands.command import Command
 from gonkit.commands.evaluation import EVALUATE, LATENTS
 from gonkit.commands.exploration import ANALOGY, EXPORT, INTERPOLATE
 from gonkit.commands.inference import CLASSIFY, CONVERT, RECONSTRUCT, SAMPLE
+from gonkit.commands.new_signal import NEW_SIGNAL
 from gonkit.commands.research import BENCH, FIGURE
 from gonkit.commands.termination import sigterm_as_keyboard_interrupt
 from gonkit.commands.training import RUN
@@ -31,6 +32,7 @@ COMMANDS: tuple[Command, ...] = (
     EVALUATE,
     LATENTS,
     CHECK,
+    NEW_SIGNAL,
     FIGURE,
     BENCH,
 )
