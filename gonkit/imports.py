@@ -9,6 +9,9 @@ import sys
 import zlib
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -64,6 +67,7 @@ def import_class(name: str, base: type[T], folder: Path | None = None) -> type[T
         GonkitError: no such module, file or class; a class that is no subclass of `base` or lacks members that must be
             defined; or an exception in the module or file, with its line.
     """
+    _import_installed_types()
     module_name, _, attribute = resolve_class_path(name, folder).rpartition(":")
     with failures_named(f"importing {name}"):
         module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
@@ -77,6 +81,23 @@ def import_class(name: str, base: type[T], folder: Path | None = None) -> type[T
         similar = (did_you_mean(member, vars(result)) for member in missing)
         raise GonkitError(f"{name} lacks {', '.join(missing)}, which it must define{''.join(similar)}")
     return result
+
+
+@cache
+def _import_installed_types() -> None:
+    """Imports the packages of installed signal types from where gonkit lies, so that a user's file cannot hide them.
+
+    `python -m` looks for every module in the working directory first, and a file of signal types may well have the name
+    of such a package.
+    """
+    folder = str(Path(__file__).parents[1])
+    for package in {entry.module.partition(".")[0] for entry in entry_points(group="gonkit.signals")}:
+        spec = PathFinder.find_spec(package, [folder])
+        if spec is None or spec.loader is None or spec.origin == getattr(sys.modules.get(package), "__file__", None):
+            continue
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[package] = module
+        spec.loader.exec_module(module)
 
 
 def _import_module(name: str) -> ModuleType:

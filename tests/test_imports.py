@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 
 from gonkit.errors import GonkitError
 from gonkit.imports import did_you_mean, import_class, resolve_class_path
+from tests.conftest import ROOT
 
 
 def test_a_similar_name_is_suggested() -> None:
@@ -75,3 +80,29 @@ def test_a_module_that_lacks_another_one_says_so(tmp_path: Path, monkeypatch: py
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(GonkitError, match=r"ModuleNotFoundError: .*gonkit_test_not_installed.*needs_more.py, line 1"):
         import_class("gonkit_test_needs_more:Mine", dict)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [["-m", "gonkit.run"], ["-m", "gonkit", "run"], ["gonkit", "run"]])
+def test_a_file_named_like_the_package_of_the_built_in_types_does_not_hide_it(
+    tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "signals.py").write_text("from signals.image import Image\n\n\nclass Mine(Image):\n    pass\n")
+    (tmp_path / "one.toml").write_text('signal.type = "signals.image:Image"')
+    (tmp_path / "two.toml").write_text('signal.type = "signals.py:Mine"')
+    if command[0] == "gonkit":
+        script = shutil.which("gonkit", path=str(Path(sys.executable).parent))
+        if script is None:
+            pytest.skip("gonkit is not installed")
+        command = [script, *command[1:]]
+    for recipe in ("one.toml", "two.toml"):
+        run = subprocess.run(
+            [sys.executable, *command, recipe, "--dry-run"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert run.returncode == 0, run.stderr
+        assert "train: 1,437 signals" in run.stdout

@@ -133,7 +133,10 @@ def _known_types() -> list[type[Signal]]:
     """The signal types of installed packages, gonkit's own among them."""
     from importlib.metadata import entry_points
 
-    return [entry.load() for entry in entry_points(group="gonkit.signals")]
+    from gonkit.data import Signal
+    from gonkit.imports import import_class
+
+    return [import_class(entry.value, Signal) for entry in entry_points(group="gonkit.signals")]
 
 
 CHECK = Command("check", "Inspect files or a signal type before training.", _add_check_arguments, _check)
