@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gonkit.data import Grid, InMemoryDataset, Signal, SignalDataset, split_indices
     from gonkit.inference import Model
     from gonkit.pipeline import train
+    from gonkit.recipe import TaskSource
 
 __all__ = [
     "Batch",
@@ -48,18 +49,25 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, *, signal: TaskSource | None = None, data: str | Path | None = None) -> Model:
     """Opens a trained model: a run folder, or the model file in it.
+
+    A signal type of one's own is looked for where its file was, beside the model, in the folders above it, and in the
+    working directory.
 
     Args:
         path: `runs/digits/0001` or `runs/digits/0001/model.safetensors`.
+        signal: the signal type where it is not found, or another one: the class or `file.py:Class`, which take the
+            model's settings; or a `Signal` itself, with settings of its own.
+        data: the folder that the data is in now, instead of the type's setting `data`.
 
     Returns:
         A `gonkit.inference.Model` with encode, decode, sample, reconstruct and interpolate.
 
     Raises:
-        gonkit.errors.GonkitError: no such file, or not one that gonkit wrote.
+        gonkit.errors.GonkitError: no such file, or not one that gonkit wrote; or a signal type that is not found, or
+            that the weights do not fit.
     """
     from gonkit.inference import Model
 
-    return Model.load(path)
+    return Model.load(path, signal, data)

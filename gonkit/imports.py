@@ -37,21 +37,28 @@ def resolve_class_path(name: str, folder: Path | None = None) -> str:
 
     Args:
         name: `module:Class` or `file.py:Class`.
-        folder: of the recipe; files are looked for there first, then in the working directory.
+        folder: of the recipe; files are looked for there first, then in the working directory. A file whose absolute
+            path is gone is looked for in both, and up to three folders above the first, as a run lies in its project.
 
     Raises:
-        GonkitError: a name of another form, or no such file.
+        GonkitError: a name of another form, or no such file; the message says where it was looked for.
     """
     module, colon, attribute = name.rpartition(":")
     if not colon or not attribute:
         raise GonkitError(f"{name!r} must read 'module:Class' or 'file.py:Class'")
     if not module.endswith(".py"):
         return name
-    is_absolute = Path(module).is_absolute()
-    candidates = [Path(module)] if is_absolute else [base / module for base in (folder, Path.cwd()) if base]
+    folders = [] if folder is None else [folder.resolve()]
+    candidates = [base / module for base in (*folders, Path.cwd())]
+    if Path(module).is_absolute():
+        above = [parent for base in folders for parent in base.parents[:3]]
+        candidates = [Path(module), *(base / Path(module).name for base in (*folders, *above, Path.cwd()))]
+    candidates = list(dict.fromkeys(candidates))
     path = next((candidate.resolve() for candidate in candidates if candidate.is_file()), None)
     if path is None:
-        raise GonkitError(f"no file {module}; looked for " + " and ".join(str(candidate) for candidate in candidates))
+        moved = "; if it moved, name it with --signal FILE.py:CLASS or signal= where a run is opened"
+        looked = " and ".join(str(candidate) for candidate in candidates)
+        raise GonkitError(f"no file {module}; looked for {looked}" + (moved if Path(module).is_absolute() else ""))
     return f"{path}:{attribute}"
 
 
@@ -74,6 +81,11 @@ def import_class(name: str, base: type[T], folder: Path | None = None) -> type[T
     result = getattr(module, attribute, None)
     if result is None:
         classes = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
+        if module_name == "__main__":
+            raise GonkitError(
+                f"{attribute} was defined in a notebook or script, which is not known here; pass the class with "
+                "signal=, or keep it in a file and name that with --signal FILE.py:CLASS"
+            )
         raise GonkitError(f"{module_name} has no {attribute!r}{did_you_mean(attribute, classes)}")
     if not (isinstance(result, type) and issubclass(result, base)):
         raise GonkitError(f"{name} must be a subclass of gonkit's {base.__name__}; it is {result!r}")

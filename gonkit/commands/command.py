@@ -42,6 +42,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="a run folder or a model file")
     parser.add_argument("--device", default="auto", help="cpu, cuda, or auto (default)")
     parser.add_argument(
+        "--signal", metavar="FILE.py:CLASS", help="the signal type, where its file has moved and is not found"
+    )
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="where the run's data is now (default: the recipe's signal.data)"
+    )
+    parser.add_argument(
         "--refine", type=natural, metavar="N", help="refine latents by N steps (default: the recipe's latent.refine)"
     )
 

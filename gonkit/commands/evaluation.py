@@ -12,11 +12,6 @@ from gonkit.commands.output import open_model, print_json, print_metrics, print_
 
 if TYPE_CHECKING:
     import argparse
-<<<<<<< HEAD
-
-    from gonkit.data import LabeledFolder, Signal
-=======
->>>>>>> d37c006 (Check a signal type: its contract, its data, and whether a few signals are learned)
 
 
 def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,74 +84,6 @@ def _latents(options: argparse.Namespace) -> None:
     print(f"{options.out}: " + ", ".join(f"{len(table.latent)} {split}" for split, table in tables.items()))
 
 
-<<<<<<< HEAD
-def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--label", help="what labels the files, as signal.label in a recipe")
-    parser.add_argument("--type", help="signal type, as in a recipe (default: the one that reads most of the files)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _check(options: argparse.Namespace) -> None:
-    from gonkit.data import LabeledFolder, Signal, check_label_rule, visible_files
-    from gonkit.imports import import_class
-
-    if not options.folder.is_dir():
-        raise GonkitError(f"{options.folder}: no such folder")
-    try:
-        check_label_rule(options.label)
-    except ValueError as error:
-        raise GonkitError(f"--label: {error}") from None
-    signals = [import_class(options.type, Signal)()] if options.type else [kind() for kind in _known_types()]
-    files = visible_files(options.folder)
-    readable = {
-        number: [p for p in files if p.suffix.lower() in s.files.read_suffixes] for number, s in enumerate(signals)
-    }
-    best = max(readable, key=lambda number: len(readable[number]))
-    signal, paths = signals[best], readable[best]
-    if not paths:
-        names = " or ".join(type(signal).__name__ for signal in signals)
-        raise GonkitError(f"{options.folder}: no files in it or below that {names} reads")
-    found = LabeledFolder.find(options.folder, signal.files.read_suffixes, "files", options.label)
-    rows, bad = {}, len(found.problems)
-    for path in paths:
-        name = str(path.relative_to(options.folder))
-        try:
-            rows[name] = dict(signal.files.inspect(path))
-        except GonkitError as error:
-            rows[name] = {"verdict": str(error).removeprefix(f"{path}: ")}
-            bad += 1
-    if options.json:
-        print_json(rows)
-    else:
-        print_table(rows, "file")
-        print(*_arrangement(found), sep="\n")
-    if bad:
-        raise GonkitError(f"{bad} of {len(paths)} files cannot be used")
-
-
-def _arrangement(found: LabeledFolder) -> list[str]:
-    """How training would divide files: what is left out, splits and classes."""
-    names = list(found.fields)
-    if len(names) < 3:
-        division = "fewer than 3 files: too few to train, validate and test"
-    else:
-        counts = [f"{split} {len(found.split(names, split))}" for split in ("train", "val", "test")]
-        classes, labels = found.classes(names)
-        numbers = [f"{name} {(labels or []).count(number)}" for number, name in enumerate(classes)]
-        division = f"splits: {', '.join(counts)}; classes: {', '.join(numbers) or 'none'}"
-    return [*found.problems, *found.remarks, division]
-
-
-def _known_types() -> list[type[Signal]]:
-    """The signal types of installed packages, gonkit's own among them."""
-    from importlib.metadata import entry_points
-
-    return [entry.load() for entry in entry_points(group="gonkit.signals")]
-
-
-=======
->>>>>>> d37c006 (Check a signal type: its contract, its data, and whether a few signals are learned)
 EVALUATE = Command("evaluate", "Print metrics of the test signals, or of samples.", _add_evaluate_arguments, _evaluate)
 LATENTS = Command(
     "latents", "Write the latents of all splits, with labels and names.", _add_latents_arguments, _latents

@@ -35,7 +35,7 @@ def open_model(options: argparse.Namespace) -> Model:
     from gonkit.devices import select_device
     from gonkit.inference import Model
 
-    model = Model.load(options.run).to(select_device(options.device))
+    model = Model.load(options.run, options.signal, options.data).to(select_device(options.device))
     if options.refine is not None:
         model.gon.refine = options.refine
     return model

@@ -25,7 +25,7 @@ from gonkit.inference.objects import decode_objects
 from gonkit.inference.whole_files import reconstruct_file
 from gonkit.nn import GON
 from gonkit.priors import Prior
-from gonkit.recipe import Recipe
+from gonkit.recipe import Recipe, TaskSource
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Model:
         return self.datasets[split]
 
     @staticmethod
-    def load(path: str | Path) -> Model:
+    def load(path: str | Path, signal: TaskSource | None = None, data: str | Path | None = None) -> Model:
         """Opens a run folder or a model file; see `gonkit.load`."""
-        content = read_model_file(Path(path))
+        content = read_model_file(Path(path), signal, None if data is None else str(data))
         own_data: dict[Split, SignalDataset] | None = {} if content.has_own_data else None
         return Model(content.recipe, content.gon, content.prior, content.class_names, own_data)
 

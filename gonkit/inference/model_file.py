@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MODEL_FILE", "ModelContent", "read_model_file", "write_model_file"]
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from gonkit.files import read_tensors, write_tensors
 from gonkit.inference.build import build_gon
 from gonkit.nn import GON
 from gonkit.priors import Prior, load_prior
-from gonkit.recipe import Recipe, parse_recipe
+from gonkit.recipe import Recipe, TaskSource, parse_recipe
 
 MODEL_FILE = "model.safetensors"
 FORMAT = 3
@@ -54,8 +55,13 @@ def write_model_file(path: Path, content: ModelContent) -> None:
     write_tensors(path, tensors, metadata)
 
 
-def read_model_file(path: Path) -> ModelContent:
+def read_model_file(path: Path, signal: TaskSource | None = None, data: str | None = None) -> ModelContent:
     """The content of a model file, or of the one in a run folder.
+
+    Args:
+        path: of either.
+        signal: instead of the signal type that it names; see `gonkit.load`.
+        data: instead of the setting `data` of its signal type.
 
     Raises:
         GonkitError: no such file, or not a model file of this format.
@@ -74,7 +80,8 @@ def read_model_file(path: Path) -> ModelContent:
             f"{path}: a model file of format {found}, and this version of gonkit reads format {FORMAT}: train its "
             "recipe again"
         )
-    recipe = parse_recipe(metadata["recipe"], source=str(path))
+    overrides = [] if data is None else [f"signal.data={json.dumps(data)}"]
+    recipe = parse_recipe(metadata["recipe"], overrides, source=str(path), folder=path.parent, signal=signal)
     class_names = tuple(metadata.get("class_names", ()))
     gon = build_gon(recipe, classes=len(class_names))
     try:

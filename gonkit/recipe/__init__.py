@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gonkit.recipe.parsing import parse_recipe, read_recipe, recipe_from_dict
+from gonkit.recipe.parsing import TaskSource, parse_recipe, read_recipe, recipe_from_dict
 from gonkit.recipe.settings import (
     EvaluateSettings,
     FieldSettings,
@@ -22,6 +22,7 @@ __all__ = [
     "PriorSettings",
     "Recipe",
     "SelectionRule",
+    "TaskSource",
     "TrainSettings",
     "parse_recipe",
     "read_recipe",

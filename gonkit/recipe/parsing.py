@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["parse_recipe", "read_recipe", "recipe_from_dict"]
+__all__ = ["TaskSource", "parse_recipe", "read_recipe", "recipe_from_dict"]
 
 import copy
 import json
@@ -29,6 +29,7 @@ from gonkit.recipe.settings import (
 )
 
 Table = dict[str, Any]
+TaskSource = Task | type[Task] | str
 SECTIONS: Mapping[str, type[Settings]] = {
     "field": FieldSettings,
     "latent": LatentSettings,
@@ -70,7 +71,12 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def parse_recipe(
-    text: str, overrides: Sequence[str] = (), *, source: str = "recipe", folder: Path | None = None
+    text: str,
+    overrides: Sequence[str] = (),
+    *,
+    source: str = "recipe",
+    folder: Path | None = None,
+    signal: TaskSource | None = None,
 ) -> Recipe:
     """A recipe from its text.
 
@@ -79,6 +85,7 @@ def parse_recipe(
         overrides: `section.key=value`.
         source: what messages call the recipe.
         folder: where a signal type's own file is looked for first.
+        signal: instead of the recipe's; see `recipe_from_dict`.
 
     Raises:
         RecipeError: all its mistakes.
@@ -98,11 +105,16 @@ def parse_recipe(
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{source}: not valid TOML: {error}") from None
-    return recipe_from_dict(table, overrides, source=source, folder=folder)
+    return recipe_from_dict(table, overrides, source=source, folder=folder, signal=signal)
 
 
 def recipe_from_dict(
-    table: Mapping[str, Any], overrides: Sequence[str] = (), *, source: str = "recipe", folder: Path | None = None
+    table: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    source: str = "recipe",
+    folder: Path | None = None,
+    signal: TaskSource | None = None,
 ) -> Recipe:
     """A recipe from a dictionary with the keys of a recipe file; `signal` may also be a `Task` itself.
 
@@ -111,16 +123,21 @@ def recipe_from_dict(
         overrides: `section.key=value`.
         source: what messages call the recipe.
         folder: where a signal type's own file is looked for first.
+        signal: instead of the table's: a `Task`; or its class or `file.py:Class`, which take the table's settings.
 
     Raises:
         RecipeError: all its mistakes.
     """
-    table = _with_task_type(copy.deepcopy(dict(table)))
+    table = dict(copy.deepcopy(table))
     problems: list[str] = []
+    task_type = _write_task(table, table.get("signal") if signal is None else signal)
     for override in overrides:
         problems += _apply_override(table, override)
     section_types: dict[str, type[Settings]] = {}
-    problems += _import_task_type(table, section_types, folder)
+    if task_type is None:
+        problems += _import_task_type(table, section_types, folder)
+    else:
+        section_types["signal"] = task_type
     section_types |= SECTIONS
     for override in overrides:
         _keep_words(table, override, section_types)
@@ -149,18 +166,30 @@ def recipe_from_dict(
     return recipe
 
 
-def _with_task_type(table: Table) -> Table:
-    """The table with a task that was given as an object written out, so that it is read back like any other."""
-    task = table.get("signal")
-    if isinstance(task, Task):
-        task_type = type(task)
-        name = task_type.__module__
-        if name == "__main__" and (file := getattr(sys.modules[name], "__file__", None)):
-            name = str(Path(file).resolve())
-        table["signal"] = task.model_dump(mode="json", by_alias=True, exclude_none=True, serialize_as_any=True) | {
-            "type": task.type or f"{name}:{task_type.__qualname__}"
-        }
-    return table
+def _write_task(table: Table, task: Any) -> type[Task] | None:
+    """Writes a task that was given as an object, a class or a name into the table; returns its class where it is known.
+
+    The class of an object need not be importable, as in a notebook.
+    """
+    if isinstance(task, str):
+        table["signal"] = table.get("signal", {}) | {"type": resolve_class_path(task)}
+    elif isinstance(task, type) and issubclass(task, Task):
+        table["signal"] = table.get("signal", {}) | {"type": _class_path(task)}
+        return task
+    elif isinstance(task, Task):
+        settings = task.model_dump(mode="json", by_alias=True, exclude_none=True, serialize_as_any=True)
+        table["signal"] = settings | {"type": task.type or _class_path(type(task))}
+        return type(task)
+    return None
+
+
+def _class_path(task_type: type[Task]) -> str:
+    """How a recipe names a class: by its file, if it is that of a script that runs."""
+    name = task_type.__module__
+    file = Path(getattr(sys.modules.get(name), "__file__", None) or "")
+    if name == "__main__" and file.is_file():
+        name = str(file.resolve())
+    return f"{name}:{task_type.__qualname__}"
 
 
 def _apply_override(table: Table, override: str) -> list[str]:
