@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import gonkit
 from gonkit.cli import main
 
 TABLE = '''
@@ -33,24 +32,6 @@ class Table(Field):
     @property
     def files(self):
         return TableFiles(self.to_object, self.preview)
-'''
-SHARPER = '''
-"""Pictures with a metric of one's own beside the built-in ones."""
-
-from gonkit.data import Measures
-from signals.image import Image, ImageMeasures
-
-
-class SharpnessMeasures(ImageMeasures):
-    def metrics(self):
-        def sharpness(prediction, values):
-            return prediction.diff(dim=1).abs().mean((1, 2, 3)) / values.diff(dim=1).abs().mean((1, 2, 3))
-
-        return super().metrics() | {"sharpness": sharpness}
-
-
-class Photo(Image):
-    measures = property(lambda self: SharpnessMeasures())
 '''
 RECIPE = """
 name = "own"
@@ -81,9 +62,3 @@ def test_files_that_are_no_pictures_are_shown_by_their_previews(
     assert not re.findall(r"<img src=['\"][^'\"]+\.csv", page)
     assert main(["sample", str(folder), "--count", "2"]) == 0
     assert sorted(path.name for path in Path("sample").iterdir()) == ["sample_00.csv", "sample_01.csv"]
-
-
-def test_a_built_in_type_takes_another_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = run(tmp_path, monkeypatch, SHARPER, "Photo")
-    assert {"ssim", "sharpness"} <= set(re.findall(r"<td>(\w+)</td>", (folder / "report.html").read_text()))
-    assert type(gonkit.load(folder).task).__name__ == "Photo"
