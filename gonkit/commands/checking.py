@@ -72,7 +72,7 @@ def _check_type(recipe: Recipe, options: argparse.Namespace) -> None:
     check_contract(recipe.signal, datasets.by_name())
     lines = [*describe_datasets(datasets), *describe_values(datasets.train, recipe.signal.output_type.value_range)]
     print("\n".join([*lines, f"contract: kept by {type(recipe.signal).__name__}"]), flush=True)
-    if options.steps:
+    if options.steps and recipe.objective.requires("values"):
         trial = try_task(recipe, datasets.train, options.steps, min(options.seconds, MAX_SECONDS))
         print(
             f"{trial.signals} signals learned by heart, {trial.steps} steps in {trial.seconds:.0f} s: RMSE "

@@ -83,7 +83,7 @@ def try_task(recipe: Recipe, train: SignalDataset, steps: int, seconds: float) -
     taken = time.perf_counter() - started
     mse = torch.tensor(evaluate(trained.gon, recipe, few)["mse"])
     target = few.pair(torch.arange(len(few)), evaluate=True).target.to("cpu")
-    mean, _ = channel_statistics(target)
+    mean, _ = _channel_statistics(target)
     mean_mse = batch_mse(mean.float().expand_as(target.values), target).mean()
     low, high = recipe.signal.output_type.value_range
     errors = [value for m in (mse, mean_mse) for value in (m.sqrt().item(), psnr(m, high - low).item())]
@@ -98,7 +98,7 @@ def describe_values(train: SignalDataset, value_range: tuple[float, float]) -> l
         value_range: of the signal type.
     """
     batch = train.batch(evenly_spaced(MAX_STATISTICS_SIGNALS, len(train)))
-    mean, std = channel_statistics(batch)
+    mean, std = _channel_statistics(batch)
     low, high = (_observed(batch, fill).flatten(0, 1) for fill in (math.inf, -math.inf))
     lines = []
     for channel in range(batch.values.shape[2]):
@@ -112,7 +112,7 @@ def describe_values(train: SignalDataset, value_range: tuple[float, float]) -> l
     return lines
 
 
-def channel_statistics(batch: Batch) -> tuple[Tensor, Tensor]:
+def _channel_statistics(batch: Batch) -> tuple[Tensor, Tensor]:
     """(C,) mean and (C,) deviation of what was observed, in float64."""
     values = _observed(batch, math.nan).double().flatten(0, 1)
     mean = values.nanmean(0)

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from gonkit.data import Settings, Task, explain_validation_error
-from gonkit.errors import GonkitError, RecipeError
+from gonkit.errors import GonkitError, RecipeError, failures_named
 from gonkit.imports import did_you_mean, import_class, resolve_class_path
 from gonkit.losses import PointwiseLoss
 from gonkit.recipe.settings import (
@@ -147,10 +147,10 @@ def recipe_from_dict(
     for name, section_type in section_types.items():
         problems += _take_out_renamed(table, name, section_type)
         try:
-            sections[name] = section_type.model_validate_json(json.dumps(table.get(name, {})))
+            sections[name] = _validate(section_type, table.get(name, {}))
         except ValidationError as error:
             problems += explain_validation_error(error, name, section_type)
-        except (GonkitError, TypeError) as error:
+        except GonkitError as error:
             problems.append(f"{name}: {error}")
     recipe = None
     if not problems:
@@ -164,6 +164,17 @@ def recipe_from_dict(
         count = f"{len(problems)} mistake" + "s" * (len(problems) != 1)
         raise RecipeError(f"{source}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
     return recipe
+
+
+def _validate(section_type: type[Settings], keys: Any) -> Settings:
+    """The settings; mistakes in the keys are a ValidationError, a mistake in a task's own validators a GonkitError."""
+    try:
+        return section_type.model_validate_json(json.dumps(keys))
+    except ValidationError:
+        raise
+    except Exception:
+        with failures_named(section_type.__name__):
+            raise
 
 
 def _write_task(table: Table, task: Any) -> type[Task] | None:

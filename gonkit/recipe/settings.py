@@ -21,6 +21,7 @@ import tomli_w
 from pydantic import Field, InstanceOf, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from gonkit.data import Settings, Task
+from gonkit.errors import failures_named
 from gonkit.losses import Objective
 from gonkit.nn import DampedStep, GradientStep, InnerStep, SparseStep
 from gonkit.priors import PriorKind
@@ -199,8 +200,9 @@ class Recipe(Settings):
             GonkitError: no loss of such a name.
             ValueError: losses that do not go together.
         """
-        inner_defaults = self.signal.input_type.default_losses
-        outer_defaults = self.signal.output_type.default_losses
+        with failures_named(f"{type(self.signal).__name__}.default_losses"):
+            inner_defaults = self.signal.input_type.default_losses
+            outer_defaults = self.signal.output_type.default_losses
         return Objective.from_names(
             self.loss.inner or inner_defaults.inner,
             self.loss.outer or outer_defaults.outer,

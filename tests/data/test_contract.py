@@ -147,6 +147,16 @@ MISTAKES = {
         DATA[:-1] + ", label=index), DatasetInfo(class_names=('a', 'b'))",
         r"the train signals: labels: got a label 59; expected 0 to 1, since there are 2 class_names",
     ),
+    "losses": (
+        END,
+        END + "\n    @property\n    def default_losses(self):\n        return DefaultLoss()\n",
+        r"Curve.default_losses: NameError: name 'DefaultLoss' is not defined \(curve.py, line 26\)",
+    ),
+    "validator": (
+        "channels: ClassVar = 1",
+        "channels: ClassVar = 1\n    points: int = 40\n    def model_post_init(self, context):\n        self.pionts",
+        r"signal: Curve: AttributeError: .*'pionts' \(curve.py, line 17\)",
+    ),
     "negative": (DATA, DATA[:-1] + ", label=index - 1)", r"labels: got a label -1; expected classes numbered from 0"),
 }
 
