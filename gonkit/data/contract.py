@@ -48,8 +48,8 @@ def read_dataset(task: Task, split: Split) -> SignalDataset:
 def check_contract(task: Task, datasets: Mapping[Split, SignalDataset]) -> None:
     """Holds a task's signal types and data sets to what the rest of gonkit relies on, in a fraction of a second.
 
-    Looked at are the type's own members; two signals of each split; the type's metrics of them; and a made-up object,
-    with its preview and a file for each suffix that the type writes.
+    Looked at are the type's own members; two signals of each split; the type's metrics; and a signal and two made-up
+    ones as objects, with their previews and a file for each suffix that the type writes.
 
     Args:
         task: what is to be learned.
@@ -63,10 +63,12 @@ def check_contract(task: Task, datasets: Mapping[Split, SignalDataset]) -> None:
     for split, dataset in datasets.items():
         _check_dataset(task, split, dataset)
     _check_metrics(task.output_type, datasets["train"])
-    with failures_named(f"{type(task.output_type).__name__}.decode_objects"):
-        objects = task.output_type.decode_objects(_made_up_values(task.output_type), 2)
-    _check_previews(task.output_type, objects)
-    _check_files(task.output_type, objects[0])
+    signal, batch = task.output_type, datasets["train"].batch(torch.arange(1))
+    with failures_named(f"{type(signal).__name__}.to_object"):
+        objects = signal.decode_objects(_made_up_values(signal), 2)
+        objects += signal.to_objects(batch.values) if signal.on_grid(batch) else []
+    _check_previews(signal, objects)
+    _check_files(signal, objects[0])
 
 
 def _check_types(task: Task) -> None:
@@ -245,7 +247,7 @@ def _made_up_values(signal: Signal) -> Any:
 
 
 def _check_previews(signal: Signal, objects: list[Any]) -> None:
-    """Previews of two objects, and how they are shown."""
+    """Previews of some objects, and how they are shown."""
     name = type(signal).__name__
     previews: list[Any] = []
     for obj in objects:
@@ -254,9 +256,9 @@ def _check_previews(signal: Signal, objects: list[Any]) -> None:
         _require(isinstance(previews[-1], pillow.Image), f"{name}.preview()", _kind(previews[-1]), "a PIL picture")
     sizes = [preview.size for preview in previews]
     _require(
-        sizes[0] == sizes[1],
+        len(set(sizes)) == 1,
         f"{name}.preview()",
-        f"pictures of {sizes[0]} and {sizes[1]} pixels",
+        f"pictures of {' and '.join(map(str, dict.fromkeys(sizes)))} pixels",
         "one size for one resolution",
         "resize them",
     )

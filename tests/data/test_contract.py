@@ -136,6 +136,12 @@ MISTAKES = {
         END + "\n    def to_object(self, values, resolution=None):\n        return values.nupmy()\n",
         r"nupmy.*line 25",
     ),
+    "object of a signal": (
+        END,
+        END + "\n    def to_object(self, values, resolution=None):\n"
+        "        return {True: values.numpy()}[bool(values[0] == values[-1])]\n",
+        r"Curve.to_object: KeyError: False \(curve.py, line 25\)",
+    ),
     "file": (
         END,
         END + FILES.format(body="return stem"),
