@@ -7,6 +7,7 @@ __all__ = ["check_contract", "read_dataset"]
 import math
 import tempfile
 from collections.abc import Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,9 @@ def _check_type(signal: Signal) -> None:
     name = type(signal).__name__
     with failures_named(f"{name}.channels"):
         channels = signal.channels
-    _require(isinstance(channels, int) and channels > 0, f"{name}.channels", channels, "a whole number from 1")
+    _require(isinstance(channels, Integral) and channels > 0, f"{name}.channels", channels, "a whole number from 1")
     bounds: Any = signal.value_range
-    ok = isinstance(bounds, tuple | list) and len(bounds) == 2 and all(isinstance(b, int | float) for b in bounds)
+    ok = isinstance(bounds, tuple | list) and len(bounds) == 2 and all(isinstance(b, Real) for b in bounds)
     _require(
         ok and all(map(math.isfinite, bounds)) and bounds[0] < bounds[1],
         f"{name}.value_range",
@@ -103,7 +104,7 @@ def _check_type(signal: Signal) -> None:
 
 def _check_dataset(task: Task, split: Split, dataset: SignalDataset) -> None:
     """What is known about a split, and two of its signals as they are predicted, encoded and evaluated."""
-    name, kind = f"the {split} signals", type(dataset).__name__
+    name, kind = f"the {split} signals of {type(task).__name__}", type(dataset).__name__
     with failures_named(f"{name}: {kind}.__len__"):
         count = len(dataset)
     _require(count > 0, f"{name}: len()", count, "a signal or more", "give more data, or divide it otherwise")
@@ -181,7 +182,7 @@ def _check_batch(place: str, batch: Batch, signal: Signal, count: int) -> None:
             f"{place} mask",
             f"False at every point of {count} signal(s)",
             "True where a value was observed",
-            "leave signals without any out",
+            "leave out signals of which nothing was",
         )
         values = values.where(mask, 0.0)
     _require(

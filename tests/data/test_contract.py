@@ -91,7 +91,7 @@ MISTAKES = {
     "masked": (
         DATA,
         "Batch(points, values[index], mask=torch.zeros(len(index), 40, dtype=torch.bool))",
-        r"the train signals: InMemoryDataset.batch\(\) mask: got False at every point",
+        r"the train signals of Curve: InMemoryDataset.batch\(\) mask: got False at every point",
     ),
     "dimensions": (
         DATA,
@@ -147,11 +147,15 @@ MISTAKES = {
         END + FILES.format(body="return stem"),
         r"Curve.files.save\(\) with .txt: got .*; expected the path of",
     ),
-    "label": (DATA, DATA[:-1] + ", label=index.int())", r"the train signals: labels: got torch.int32; expected int64"),
+    "label": (
+        DATA,
+        DATA[:-1] + ", label=index.int())",
+        r"the train signals of Curve: labels: got torch.int32; expected int64",
+    ),
     "class": (
         DATA,
         DATA[:-1] + ", label=index), DatasetInfo(class_names=('a', 'b'))",
-        r"the train signals: labels: got a label 59; expected 0 to 1, since there are 2 class_names",
+        r"the train signals of Curve: labels: got a label 59; expected 0 to 1, since there are 2 class_names",
     ),
     "losses": (
         END,
@@ -198,8 +202,8 @@ def test_a_dry_run_finds_the_same_mistakes(
     recipe.write_text(curve("channels: ClassVar = 1", "channels: ClassVar = 3"))
     assert main(["run", str(recipe), "--dry-run"]) == 2
     assert capsys.readouterr().err == (
-        "error: the train signals: InMemoryDataset.batch() values: got 1 channels; expected 3, as Curve.channels says: "
-        "correct one of them\n"
+        "error: the train signals of Curve: InMemoryDataset.batch() values: got 1 channels; expected 3, as "
+        "Curve.channels says: correct one of them\n"
     )
 
 
@@ -210,7 +214,7 @@ def test_a_good_type_has_nothing_to_correct(curve: Callable[[], str], tmp_path: 
 def test_data_passed_to_train_is_held_to_the_contract(tmp_path: Path) -> None:
     data = Field(channel_count=2).dataset("train")
     with pytest.raises(
-        GonkitError, match=r"the train signals: SubsetDataset.batch\(\) values: got 2 channels; expected 1"
+        GonkitError, match=r"the train signals of Field: SubsetDataset.batch\(\) values: got 2 channels; expected 1"
     ):
         train({"name": "x", "signal": Field()}, dataset=data, out=tmp_path / "run")
 
