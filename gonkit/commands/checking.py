@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gonkit.commands.command import Command, natural
 from gonkit.commands.output import print_json, print_table
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, TrainingInterrupted
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +73,10 @@ def _check_type(recipe: Recipe, options: argparse.Namespace) -> None:
     lines = [*describe_datasets(datasets), *describe_values(datasets.train, recipe.signal.output_type.value_range)]
     print("\n".join([*lines, f"contract: kept by {type(recipe.signal).__name__}"]), flush=True)
     if options.steps and recipe.objective.requires("values"):
-        trial = try_task(recipe, datasets.train, options.steps, min(options.seconds, MAX_SECONDS))
+        try:
+            trial = try_task(recipe, datasets.train, options.steps, min(options.seconds, MAX_SECONDS))
+        except TrainingInterrupted:
+            raise KeyboardInterrupt from None
         print(
             f"{trial.signals} signals learned by heart, {trial.steps} steps in {trial.seconds:.0f} s: RMSE "
             f"{trial.rmse:.4g}, PSNR {trial.psnr:.1f} dB\ntheir mean: RMSE {trial.mean_rmse:.4g}, PSNR "

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ from PIL import Image
 
 from gonkit.cli import main
 from gonkit.pipeline import Trial
-from tests.conftest import changed_recipe
+from tests.conftest import ROOT, changed_recipe
 
 RAMPS = '''
 """Ramps of three slopes, with some points missing."""
@@ -129,6 +134,20 @@ def test_check_takes_a_recipe_and_can_leave_training_out(tmp_path: Path, capsys:
 def test_the_time_of_the_short_training_is_limited(ramps: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "ramp.py:Ramp", "--steps", "100000", "--seconds", "0"]) == 0
     assert "8 signals learned by heart, 0 steps in" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_short_training_can_be_stopped(ramps: None) -> None:
+    command = [sys.executable, "-u", "-m", "gonkit", "check", "ramp.py:Ramp", "--steps", "1000000", "--seconds", "60"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as check:
+        assert check.stdout is not None
+        assert check.stderr is not None
+        assert any(line.startswith("contract: kept") for line in check.stdout)
+        time.sleep(2)
+        check.send_signal(signal.SIGINT)
+        assert check.stderr.read().splitlines()[-1] == "interrupted"
+    assert check.returncode == 3
 
 
 @pytest.mark.parametrize(("rmse", "verdict"), [(0.1, "good: 99.0%"), (0.7, "slow: 51.0%"), (1.0, "not learned: 0.0%")])
