@@ -7,7 +7,7 @@ __all__ = ["CHECK", "EVALUATE", "LATENTS"]
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonkit.commands.command import Command, add_model_arguments, positive, shares
+from gonkit.commands.command import Command, add_data_arguments, add_model_arguments, positive, shares
 from gonkit.commands.output import open_model, print_json, print_metrics, print_table
 from gonkit.errors import GonkitError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
+    add_data_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--observed",
@@ -77,6 +78,7 @@ def _evaluate_samples(options: argparse.Namespace) -> None:
 
 def _add_latents_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
+    add_data_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("latents.npz"), help="a .npz or .h5 file")
 
 
@@ -122,7 +124,8 @@ def _check(options: argparse.Namespace) -> None:
         print_json(rows)
     else:
         print_table(rows, "file")
-        for line in filter(None, (ignored_files(options.folder, signal.files.read_suffixes), _arrangement(list(rows)))):
+        ignored = ignored_files(options.folder, signal.files.read_suffixes)
+        for line in filter(None, (ignored, _arrangement(list(rows)), _duplicates(options.folder, list(rows)))):
             print(line)
     if bad:
         raise GonkitError(f"{bad} of {len(paths)} files cannot be used")
@@ -138,6 +141,18 @@ def _arrangement(names: Sequence[str]) -> str:
     classes, labels = folder_classes(names)
     numbers = [f"{name} {(labels or []).count(number)}" for number, name in enumerate(classes)]
     return f"splits: {', '.join(counts)}; classes: {', '.join(numbers) or 'none'}"
+
+
+def _duplicates(folder: Path, names: Sequence[str]) -> str:
+    """The files of equal content that training would put into different splits."""
+    from typing import get_args
+
+    from gonkit.data import Split, duplicate_files, folder_split
+
+    if len(names) < 3:
+        return ""
+    numbers = {split: folder_split(folder, names, split).tolist() for split in get_args(Split)}
+    return duplicate_files({split: [(names[i], folder / names[i]) for i in some] for split, some in numbers.items()})
 
 
 def _known_types() -> list[type[Signal]]:

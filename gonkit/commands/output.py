@@ -16,6 +16,7 @@ __all__ = [
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ def open_model(options: argparse.Namespace) -> Model:
     from gonkit.inference import Model
 
     model = Model.load(options.run).to(select_device(options.device))
+    if getattr(options, "accept_changed_data", False):  # of commands that read the data
+        model = replace(model, data_record=None)
     if options.refine is not None:
         model.gon.refine = options.refine
     return model

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from gonkit.commands.command import Command, positive
+from gonkit.commands.command import Command, add_data_arguments, positive
 from gonkit.commands.termination import ignore_termination
 from gonkit.errors import ExitCode, ProcessLostError, TrainingInterrupted
 
@@ -26,6 +26,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="override a key, as in train.steps=100",
     )
     parser.add_argument("--skip-bad", action="store_true", help="skip files that cannot be read, and count them")
+    add_data_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="print what would be done, and stop")
     parser.add_argument(
         "--stop-after", type=positive, metavar="STEPS", help="stop after so many steps, to be resumed later"
@@ -55,7 +56,14 @@ def _run(options: argparse.Namespace) -> int:
         group = ProcessGroup.init()
         if folder is None:
             folder = group.broadcast_from_main(lambda: next_run_folder(recipe.name, options.out, group.restarted))
-        run_recipe(recipe, folder, quiet=options.quiet, group=group, stop_after=options.stop_after)
+        run_recipe(
+            recipe,
+            folder,
+            quiet=options.quiet,
+            group=group,
+            stop_after=options.stop_after,
+            accept_changed_data=options.accept_changed_data,
+        )
     except (KeyboardInterrupt, TrainingInterrupted, ProcessLostError) as stop:
         ignore_termination()  # torchrun sends it to all that are left when one process is lost
         if folder is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["files_in", "folder_classes", "folder_split", "ignored_files", "visible_files"]
+__all__ = ["files_below", "files_in", "folder_classes", "folder_split", "ignored_files", "visible_files"]
 
 import os
 from collections import Counter
@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 import torch
 from torch import Tensor
 
+from gonkit.data.dataset import DataFile
 from gonkit.data.splits import Split, split_by_name
 from gonkit.errors import GonkitError
 
@@ -46,6 +47,11 @@ def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: S
     if not paths:
         raise GonkitError(f"{folder}: no {noun} in it or below ({', '.join(sorted(suffixes))})")
     return paths
+
+
+def files_below(folder: Path, paths: Sequence[Path]) -> list[tuple[DataFile, ...]]:
+    """For `DatasetInfo.files`, where each signal has a file in a folder or below."""
+    return [(DataFile(path.relative_to(folder).as_posix(), path),) for path in paths]
 
 
 def visible_files(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from gonkit._version import __version__
+from gonkit.data import DATA_FILE, DataRecord
 from gonkit.errors import GonkitError
 from gonkit.files import read_tensors, write_tensors
 from gonkit.inference.build import build_gon
@@ -31,6 +32,7 @@ class ModelContent(NamedTuple):
         prior: of its latents.
         class_names: of the labels.
         has_own_data: whether it was trained on data sets passed to `gonkit.train`, which the recipe does not name.
+        data_record: of its data, from the run folder that it lies in.
     """
 
     recipe: Recipe
@@ -38,6 +40,7 @@ class ModelContent(NamedTuple):
     prior: Prior
     class_names: tuple[str, ...]
     has_own_data: bool
+    data_record: DataRecord | None = None
 
 
 def write_model_file(path: Path, content: ModelContent) -> None:
@@ -83,7 +86,8 @@ def read_model_file(path: Path) -> ModelContent:
     except (RuntimeError, KeyError) as error:
         raise GonkitError(f"{path}: weights that do not fit its recipe: {error}") from None
     gon = gon.eval().requires_grad_(False)
-    return ModelContent(recipe, gon, prior, class_names, bool(metadata.get("own_data", False)))
+    record = DataRecord.read(path.parent / DATA_FILE)
+    return ModelContent(recipe, gon, prior, class_names, bool(metadata.get("own_data", False)), record)
 
 
 def _strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

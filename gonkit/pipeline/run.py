@@ -14,7 +14,7 @@ import numpy
 import torch
 
 from gonkit._version import __version__
-from gonkit.data import SignalDataset, Split, SubsetDataset, split_indices
+from gonkit.data import DATA_FILE, DataRecord, SignalDataset, Split, SubsetDataset, split_indices
 from gonkit.devices import select_device
 from gonkit.errors import GonkitError
 from gonkit.evaluation import validate_labels
@@ -50,6 +50,7 @@ def train(
     out: str | Path | None = None,
     callbacks: Sequence[TrainCallback] = (),
     resume: bool = False,
+    accept_changed_data: bool = False,
     quiet: bool = False,
 ) -> TrainedRun:
     """Trains a recipe, exactly as `python -m gonkit.run` does.
@@ -63,6 +64,7 @@ def train(
         callbacks: each is given a `gonkit.training.TrainProgress` before the first step and every `train.log_every`
             steps; one that returns True ends training, and the run is finished with what was learned so far.
         resume: resume the run in the folder `out`, by the recipe in it, with the same `dataset`.
+        accept_changed_data: resume it with other data than it began with.
         quiet: no progress bar.
 
     Returns:
@@ -87,7 +89,15 @@ def train(
     else:
         folder = next_run_folder(recipe.name, None if out is None else Path(out))
     datasets = None if dataset is None else _split_dataset(dataset)
-    result = run_recipe(recipe, folder, datasets=datasets, callbacks=callbacks, quiet=quiet, echo=lambda text: None)
+    result = run_recipe(
+        recipe,
+        folder,
+        datasets=datasets,
+        callbacks=callbacks,
+        quiet=quiet,
+        accept_changed_data=accept_changed_data,
+        echo=lambda text: None,
+    )
     assert result is not None  # there is one process
     return TrainedRun(result.model, folder)
 
@@ -101,6 +111,7 @@ def run_recipe(
     quiet: bool = False,
     group: ProcessGroup | None = None,
     stop_after: int | None = None,
+    accept_changed_data: bool = False,
     echo: Callable[[str], None] = print,
 ) -> RunResult | None:
     """Trains a recipe in a folder, or resumes the run in it, and writes everything that a run leaves behind.
@@ -113,6 +124,7 @@ def run_recipe(
         quiet: no progress bar.
         group: of the processes that train together; None for one.
         stop_after: see `gonkit.training.fit`.
+        accept_changed_data: resume a run with other data than it began with.
         echo: prints a line of information.
 
     Returns:
@@ -122,15 +134,18 @@ def run_recipe(
     objective, own_data = recipe.objective, datasets is not None
     _check_shardable(objective, group)
     datasets = datasets or _read_datasets(recipe, group)
+    record = group.broadcast_from_main(lambda: _record_data(datasets, folder, accept_changed_data))
     if objective.requires("label"):
         validate_labels({"training": datasets.train, "validation": datasets.val, "test": datasets.test})
     device = select_device(recipe.train.device)
     inputs, target = datasets.train.pair(torch.arange(1))
     recipe, reasons = group.broadcast_from_main(lambda: resolve_auto_settings(recipe, inputs, target, device))
+    notes = datasets.notes() if group.is_main else []
     if group.is_main:
-        for note in datasets.notes:
+        for note in notes:
             echo(f"note: {note}")
         write_run_metadata(recipe, folder, reasons, group.world_size, own_data)
+        record.write(folder / DATA_FILE)
         echo(f"run folder: {folder}")
         for key, reason in reasons.items():
             echo(f"{key}: {reason}")
@@ -146,7 +161,7 @@ def run_recipe(
     )
     result = None
     if group.is_main:
-        result = RunResult(*write_artifacts(recipe, trained, datasets, folder, own_data=own_data))
+        result = RunResult(*write_artifacts(recipe, trained, datasets, folder, own_data=own_data, notes=notes))
         echo("\n".join(f"{key:>17}  {value:.5g}" for key, value in result.evaluation.items()))
         echo(f"report: {folder / 'report.html'}")
     group.barrier()  # all leave together
@@ -222,6 +237,18 @@ def _read_datasets(recipe: Recipe, group: ProcessGroup) -> DatasetSplits:
     read: list[DatasetSplits] = []
     group.broadcast_from_main(lambda: read.append(DatasetSplits.read(recipe.signal)))
     return read[0] if read else DatasetSplits.read(recipe.signal)
+
+
+def _record_data(datasets: DatasetSplits, folder: Path, accept_changes: bool) -> DataRecord:
+    """What the data are now.
+
+    Raises:
+        GonkitError: others than those with which the run in the folder began, unless changes are accepted.
+    """
+    before = DataRecord.read(folder / DATA_FILE)
+    if before is None or accept_changes:
+        return DataRecord.of(datasets.by_name(), before)
+    return before.verify(datasets.by_name(), str(folder))
 
 
 def _check_shardable(objective: Objective, group: ProcessGroup) -> None:

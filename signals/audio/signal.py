@@ -18,6 +18,7 @@ from torch import Tensor
 
 from gonkit.batch import Batch, Sample
 from gonkit.data import (
+    DataFile,
     DatasetInfo,
     DefaultLosses,
     Display,
@@ -151,15 +152,17 @@ class Audio(Signal):
             chosen = split_recordings(recordings, split, assigned, self.test)
         except GonkitError as error:
             raise GonkitError(f"{self.data}: {error}") from None
-        windows = [(recording, start) for recording in chosen for start in self._window_starts(recording)]
+        starts = [window_starts(one.length, self.length) if self.windows else [0] for one in chosen]
+        windows = [(recording, start) for recording, all_ in zip(chosen, starts, strict=True) for start in all_]
         if not windows:
             raise GonkitError(f"{self.data}: no usable recording is in the {split} split")
-        names = [self._name(recording.path) for recording, _ in windows]
+        files = [(DataFile(self._name(recording.path), recording.path),) for recording, _ in windows]
+        names = [file.name for (file,) in files]
         if self.windows:
             names = [f"{name} at {at / self.rate:.3f} s" for name, (_, at) in zip(names, windows, strict=True)]
         classes, label_of = self._classes(recordings)
         labels = torch.tensor([label_of[recording.path] for recording, _ in windows]) if classes else None
-        info = DatasetInfo(names, labels, classes, note, self.stream)
+        info = DatasetInfo(names, labels, classes, note, self.stream, files)
         read = partial(_read_window, windows, self.length)
         if self.stream:
             return StreamingDataset(read, torch.arange(len(windows)), self.grid(), info)
@@ -236,9 +239,6 @@ class Audio(Signal):
             classes = () if "" in found else tuple(found)
             labels = [classes.index(recording.label) for recording in recordings] if classes else None
         return classes, dict(zip((recording.path for recording in recordings), labels or [], strict=bool(labels)))
-
-    def _window_starts(self, recording: Recording) -> Sequence[int]:
-        return window_starts(recording.length, self.length) if self.windows else [0]
 
 
 class AudioFiles(SignalFiles):

@@ -31,6 +31,7 @@ from gonkit.data import (
     Split,
     StreamingDataset,
     evenly_spaced,
+    files_below,
     files_in,
     folder_classes,
     folder_split,
@@ -174,7 +175,8 @@ class Image(Signal):
         note = "; ".join(filter(None, (note, ignored_files(folder, ImageFiles.read_suffixes))))
         names = [path.relative_to(folder).as_posix() for path, _ in pictures]
         class_names, labels = folder_classes(names)
-        info = DatasetInfo(names, torch.tensor(labels) if labels else None, class_names, note, self.stream)
+        files = files_below(folder, [path for path, _ in pictures])
+        info = DatasetInfo(names, torch.tensor(labels) if labels else None, class_names, note, self.stream, files)
         return self._select(folder_split(folder, names, split), partial(self._read_picture, pictures), info)
 
     def _hdf5(self, split: Split) -> SignalDataset:
@@ -188,7 +190,8 @@ class Image(Signal):
         count = rows.shape[0]
         labels = _read_labels(path, count)
         num_classes = 0 if labels is None else int(labels.max()) + 1
-        info = DatasetInfo(list(map(str, range(count))), labels, tuple(map(str, range(num_classes))), streams=True)
+        names, classes = (tuple(map(str, range(number))) for number in (count, num_classes))
+        info = DatasetInfo(names, labels, classes, streams=True, files=count * files_below(path.parent, [path]))
         return self._select(self._split(count, split), partial(self._read_row, rows), info)
 
     def _split(self, count: int, split: Split) -> Tensor:

@@ -14,6 +14,7 @@ __all__ = [
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Self
 
 import numpy
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch
-from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalDataset, report_skipped_files
+from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalDataset, files_below, report_skipped_files
 from gonkit.files import atomic_path
 from signals.shape.isosurface import Surface, surface_from_mesh
 from signals.shape.mesh import HALF_EXTENT, Mesh, Normalization, signed_distance
@@ -46,20 +47,28 @@ class ShapeDataset(SignalDataset):
         index: (N,) int64 which meshes of the cache belong to the split.
         to_values: values of signed distances in normalized units, negative inside.
         classes: of all meshes of the cache, as `folder_classes` gives them.
+        folder: of the meshes; None if they are no files.
     """
 
     def __init__(
-        self, cache: PointCache, index: Tensor, to_values: Callable[[Tensor], Tensor], classes: Classes = ((), None)
+        self,
+        cache: PointCache,
+        index: Tensor,
+        to_values: Callable[[Tensor], Tensor],
+        classes: Classes = ((), None),
+        folder: Path | None = None,
     ) -> None:
         self.cache, self.to_values = cache, to_values
         self.rows = torch.tensor(cache.rows)[index]
         self.training, self.evaluation = (HDF5Rows(cache.path, name) for name in ("points", "evaluation"))
         class_names, labels = classes
+        names = [cache.names[i] for i in index.tolist()]
         self.info = DatasetInfo(
-            names=[cache.names[i] for i in index.tolist()],
+            names=names,
             labels=None if labels is None else torch.tensor(labels)[index],
             class_names=class_names,
             note=report_skipped_files(cache.problems, len(cache.names) + len(cache.problems), "meshes", skip=True),
+            files=None if folder is None else files_below(folder, [folder / name for name in names]),
         )
 
     def __len__(self) -> int:
@@ -100,6 +109,7 @@ class SharedPointShapeDataset(ShapeDataset):
         index: (N,) int64 which meshes of the cache belong to the split.
         to_values: values of signed distances in normalized units, negative inside.
         classes: of all meshes of the cache, as `folder_classes` gives them.
+        folder: of the meshes; None if they are no files.
         distances: (M, P) signed distances of all M meshes of the cache at the shared points.
     """
 
@@ -109,9 +119,10 @@ class SharedPointShapeDataset(ShapeDataset):
         index: Tensor,
         to_values: Callable[[Tensor], Tensor],
         classes: Classes,
+        folder: Path | None,
         distances: Tensor,
     ) -> None:
-        super().__init__(cache, index, to_values, classes)
+        super().__init__(cache, index, to_values, classes, folder)
         self.shared = Batch(shared_points(), to_values(distances[index]).unsqueeze(-1), label=self.info.labels)
 
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:

@@ -113,11 +113,10 @@ class Shape(Signal, ABC):
             classes = self._classes([synthetic.shape_name(number) for number in range(self.count)])
             return SolidDataset(self._split_index(split, self.count), self.points, classes, self.shared)
         cache = self.point_cache(quiet=split != "train")
-        index = self._split_index(split, len(cache.names), None if self.data == "solids" else cache.names)
-        classes = self._classes(cache.names)
-        if self.shared:
-            return SharedPointShapeDataset(cache, index, self.values_from_sdf, classes, load_shared_distances(cache))
-        return ShapeDataset(cache, index, self.values_from_sdf, classes)
+        folder = None if self.data == "solids" else Path(self.data)
+        index = self._split_index(split, len(cache.names), cache.names if folder else None)
+        parts = (cache, index, self.values_from_sdf, self._classes(cache.names), folder)
+        return SharedPointShapeDataset(*parts, load_shared_distances(cache)) if self.shared else ShapeDataset(*parts)
 
     def point_cache(self, quiet: bool = False) -> PointCache:
         """The points of all meshes, computed where they are not in the cache yet; `quiet` shows no progress bar.

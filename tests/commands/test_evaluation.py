@@ -74,10 +74,10 @@ def test_check_inspects_every_file_of_a_folder(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_check_says_how_training_would_divide_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("train/cat", "train/dog", "test/cat", "test/dog", "train/.ipynb_checkpoints"):
+    for shade, name in enumerate(("train/cat", "train/dog", "test/cat", "test/dog", "train/.ipynb_checkpoints")):
         for number in range(4):
             (tmp_path / name).mkdir(parents=True, exist_ok=True)
-            Image.new("L", (8, 8), 9 * number).save(tmp_path / name / f"{number}.png")
+            Image.new("L", (8, 8), 9 * number + shade).save(tmp_path / name / f"{number}.png")
     (tmp_path / "notes.txt").touch()
     assert main(["check", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()

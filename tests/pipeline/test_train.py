@@ -79,6 +79,7 @@ def test_a_recipe_in_any_form_gives_the_weights_of_the_command(
     left = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
     assert left == {
         "checkpoint.safetensors",
+        "data.json",
         "evaluation.json",
         "metrics.jsonl",
         "model.safetensors",
