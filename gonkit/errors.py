@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-__all__ = ["DivergedError", "ExitCode", "GonkitError", "ProcessLostError", "RecipeError", "TrainingInterrupted"]
+__all__ = [
+    "DamagedFileError",
+    "DivergedError",
+    "ExitCode",
+    "GonkitError",
+    "ProcessLostError",
+    "RecipeError",
+    "TrainingInterrupted",
+]
 
 from enum import IntEnum
 
 
 class GonkitError(ValueError):
     """A mistake in what a user gave: a file, a folder, a setting, a shape. The message says what to do."""
+
+
+class DamagedFileError(GonkitError):
+    """A file that gonkit did not write, or that is no longer as it wrote it."""
 
 
 class RecipeError(GonkitError):

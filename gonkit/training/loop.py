@@ -23,7 +23,7 @@ from gonkit.nn import GON
 from gonkit.recipe import Recipe
 from gonkit.training.allocator import allocator_policy
 from gonkit.training.callbacks import TrainCallback, TrainProgress
-from gonkit.training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from gonkit.training.checkpoint import CHECKPOINT_FILE, PREVIOUS_FILE, find_checkpoint, load_checkpoint, save_checkpoint
 from gonkit.training.distributed import ProcessGroup
 from gonkit.training.interruption import InterruptHandler
 from gonkit.training.logger import RunLogger
@@ -135,8 +135,9 @@ class _Run:
         self.gon.refine = 0  # validations use the inner steps alone
         self.trainer = Trainer(self.gon, recipe, self.train, group)
         self.step, self.seconds = 0, 0.0
-        if (path := folder / CHECKPOINT_FILE).exists():
-            self.step, self.seconds = load_checkpoint(path, self.gon, self.trainer.optimizer.parts)
+        self.found = find_checkpoint(folder)
+        if self.found is not None:
+            self.step, self.seconds = load_checkpoint(self.found.path, self.gon, self.trainer.optimizer.parts)
             self.trainer.optimizer.start(self.step)
         else:
             start_series(self.gon, inputs, target)
@@ -144,6 +145,8 @@ class _Run:
         self.selection = ModelSelection(folder, settings.keep)
         signal, steps = recipe.signal.output_type, settings.steps
         self.logger = RunLogger(folder, signal, self.step, steps, quiet) if group.is_main else None
+        if self.logger is not None and self.found is not None and self.found.damaged:
+            self.logger.write_line(f"{self.found.damaged[0]}; going on from the one before it, of step {self.step}")
         self.unchecked: list[Tensor] = []  # loss and gradient norm of the steps since the last look
         self.started = time.perf_counter() - self.seconds
         self.first_step = self.step
@@ -235,8 +238,10 @@ class _Run:
 
     def save(self) -> None:
         if self.group.is_main:
-            seconds = time.perf_counter() - self.started
-            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, self.trainer.optimizer.parts, seconds)
+            seconds, parts = time.perf_counter() - self.started, self.trainer.optimizer.parts
+            keep = None if self.found is not None and self.found.damaged else self.folder / PREVIOUS_FILE
+            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, parts, seconds, keep)
+            self.found = None  # the newest is good now
 
     def result(self) -> FitResult:
         seconds = time.perf_counter() - self.started if self.step > self.first_step else self.seconds

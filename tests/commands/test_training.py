@@ -190,6 +190,24 @@ def test_a_checkpoint_of_another_format_is_refused(
     assert not (folder / "model.safetensors").exists()
 
 
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(
+    recipe: Write, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    assert run(recipe(), folder, "--stop-after", "11") == 3  # checkpoints of steps 10 and 11
+    path = folder / "checkpoint.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 4
+    path.write_bytes(content)
+    capsys.readouterr()
+    assert main(["--resume", str(folder), "--quiet"]) == 0
+    assert f"{path}: not a file that gonkit wrote, or damaged" in (output := capsys.readouterr().out)
+    assert "going on from the one before it, of step 10" in output
+    assert_same_run(trained("plain"), folder)
+    assert read_tensors(folder / "checkpoint.previous.safetensors")[1]["step"] == 10
+    assert (folder / "model.safetensors").read_bytes() == (trained("plain") / "model.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["x.toml", "--resume", "run"], ["--resume", "run", "--set", "train.steps=3"]]
 )

@@ -78,6 +78,7 @@ def test_a_recipe_in_any_form_gives_the_weights_of_the_command(
     assert all(torch.equal(value, tensors[f"gon.{key}"]) for key, value in model.gon.state_dict().items())
     left = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
     assert left == {
+        "checkpoint.previous.safetensors",
         "checkpoint.safetensors",
         "data.json",
         "evaluation.json",
