@@ -28,7 +28,6 @@ from gonkit.data.dataset import DataFile, SignalDataset, evenly_spaced
 from gonkit.data.signal import Task
 from gonkit.data.splits import MAX_LISTED, Split
 from gonkit.errors import GonkitError
-from gonkit.files import write_json
 
 DATA_FILE = "data.json"  # of a run
 WHOLE_BYTES = 1 << 18  # up to which a file is hashed whole
@@ -130,9 +129,9 @@ class DataRecord:
             raise GonkitError(f"{path}: not a record of data, or damaged ({error!r}); remove it to go on") from None
         return DataRecord(splits)
 
-    def write(self, path: Path) -> None:
-        """Writes the record as JSON."""
-        write_json(path, {split: asdict(part) for split, part in self.splits.items()})
+    def encode(self) -> bytes:
+        """The content of a file that `read` reads."""
+        return json.dumps({split: asdict(part) for split, part in self.splits.items()}, indent=2).encode()
 
     def changes(self, now: DataRecord) -> list[str]:
         """One line for each file that was added, removed, moved or changed, or each split without files that differs.

@@ -47,3 +47,14 @@ class Settings(BaseModel):
             elif marks and isinstance(value, str) and value not in marks[0].unless:
                 changes[name] = str(Path(value).expanduser().resolve())
         return self.model_copy(update=changes)
+
+    def path_fields(self) -> list[str]:
+        """The dotted names of the fields marked by `IsPath`, in nested settings too."""
+        names = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Settings):
+                names += [f"{name}.{inner}" for inner in value.path_fields()]
+            elif any(isinstance(mark, IsPath) for mark in field.metadata):
+                names.append(name)
+        return names

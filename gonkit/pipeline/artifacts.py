@@ -112,6 +112,8 @@ def write_artifacts(
     write_json(folder / "evaluation.json", evaluation)
     baselines = ["pca", *test.baselines(torch.arange(1))]
     paragraphs = [f"{len(test)} test signals.", *_notes(recipe, evaluation), *notes]
+    if trained.steps < recipe.train.steps:
+        paragraphs.insert(0, f"The run was finished after {trained.steps} of {recipe.train.steps} steps.")
     write_report(folder, recipe, evaluation, sections, paragraphs, baselines)
     return model, evaluation
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RunResult", "TrainedRun", "next_run_folder", "read_stored_recipe", "run_recipe", "train"]
+__all__ = ["RunResult", "TrainedRun", "run_recipe", "train"]
 
 import json
 import platform
@@ -18,22 +18,21 @@ from gonkit.data import DATA_FILE, DataRecord, SignalDataset, Split, SubsetDatas
 from gonkit.devices import select_device
 from gonkit.errors import GonkitError
 from gonkit.evaluation import validate_labels
-from gonkit.files import write_bytes, write_json
 from gonkit.inference import Model
 from gonkit.losses import Objective
 from gonkit.pipeline.artifacts import DatasetSplits, write_artifacts
+from gonkit.pipeline.folder import RECIPE_FILE, RunFolder
+from gonkit.pipeline.resuming import VERSIONS_FILE, read_stored_recipe
 from gonkit.recipe import Recipe, read_recipe, recipe_from_dict
-from gonkit.training import ProcessGroup, TrainCallback, fit, resolve_auto_settings
-
-RECIPE_FILE = "recipe.toml"
-VERSIONS_FILE = "versions.json"
+from gonkit.training import ProcessGroup, TrainCallback, find_checkpoint, fit, resolve_auto_settings
 
 
 class RunResult(NamedTuple):
-    """What a run gives in the main process: the model, and the content of evaluation.json."""
+    """What a run gives in the main process: the model, the content of evaluation.json, and its folder."""
 
     model: Model
     evaluation: dict[str, float]
+    folder: Path
 
 
 class TrainedRun(NamedTuple):
@@ -84,10 +83,10 @@ def train(
     if resume:
         if out is None:
             raise GonkitError("resume=True: name the run folder with out=")
-        folder = Path(out)
-        recipe = read_stored_recipe(folder, own_data=dataset is not None)
+        folder = RunFolder(Path(out))
+        recipe = read_stored_recipe(Path(out), own_data=dataset is not None)
     else:
-        folder = next_run_folder(recipe.name, None if out is None else Path(out))
+        folder = RunFolder.new(recipe.name, None if out is None else Path(out))
     datasets = None if dataset is None else _split_dataset(dataset)
     result = run_recipe(
         recipe,
@@ -99,12 +98,12 @@ def train(
         echo=lambda text: None,
     )
     assert result is not None  # there is one process
-    return TrainedRun(result.model, folder)
+    return TrainedRun(result.model, result.folder)
 
 
 def run_recipe(
     recipe: Recipe,
-    folder: Path,
+    folder: RunFolder | Path,
     *,
     datasets: DatasetSplits | None = None,
     callbacks: Sequence[TrainCallback] = (),
@@ -112,6 +111,7 @@ def run_recipe(
     group: ProcessGroup | None = None,
     stop_after: int | None = None,
     accept_changed_data: bool = False,
+    finish: bool = False,
     echo: Callable[[str], None] = print,
 ) -> RunResult | None:
     """Trains a recipe in a folder, or resumes the run in it, and writes everything that a run leaves behind.
@@ -125,97 +125,96 @@ def run_recipe(
         group: of the processes that train together; None for one.
         stop_after: see `gonkit.training.fit`.
         accept_changed_data: resume a run with other data than it began with.
+        finish: make a model of the run's newest checkpoint, without training on.
         echo: prints a line of information.
 
     Returns:
         The result in the main process, None in the others.
+
+    Raises:
+        GonkitError: a mistake in the recipe or the data, or a folder that another process is writing to.
     """
     group = group or ProcessGroup()
-    objective, own_data = recipe.objective, datasets is not None
-    _check_shardable(objective, group)
-    datasets = datasets or _read_datasets(recipe, group)
-    record = group.broadcast_from_main(lambda: _record_data(datasets, folder, accept_changed_data))
-    if objective.requires("label"):
-        validate_labels({"training": datasets.train, "validation": datasets.val, "test": datasets.test})
-    device = select_device(recipe.train.device)
-    inputs, target = datasets.train.pair(torch.arange(1))
-    recipe, reasons = group.broadcast_from_main(lambda: resolve_auto_settings(recipe, inputs, target, device))
-    notes = datasets.notes() if group.is_main else []
-    if group.is_main:
-        for note in notes:
-            echo(f"note: {note}")
-        write_run_metadata(recipe, folder, reasons, group.world_size, own_data)
-        record.write(folder / DATA_FILE)
-        echo(f"run folder: {folder}")
-        for key, reason in reasons.items():
-            echo(f"{key}: {reason}")
-    trained = fit(
-        recipe,
-        datasets.train,
-        datasets.val,
-        folder,
-        quiet=quiet,
-        callbacks=callbacks,
-        group=group,
-        stop_after=stop_after,
-    )
-    result = None
-    if group.is_main:
-        result = RunResult(*write_artifacts(recipe, trained, datasets, folder, own_data=own_data, notes=notes))
-        echo("\n".join(f"{key:>17}  {value:.5g}" for key, value in result.evaluation.items()))
-        echo(f"report: {folder / 'report.html'}")
-    group.barrier()  # all leave together
+    folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
+    own_data = datasets is not None
+    _check_shardable(recipe.objective, group)
+    group.broadcast_from_main(folder.lock)
+    try:
+        datasets = datasets or _read_datasets(recipe, group)
+        if recipe.objective.requires("label"):
+            validate_labels({"training": datasets.train, "validation": datasets.val, "test": datasets.test})
+        start = _Start(recipe, folder, datasets, group.world_size, own_data, accept_changed_data, finish)
+        recipe, path, notes = group.broadcast_from_main(lambda: start.begin(echo))
+        folder.path = path
+        options: dict[str, Any] = {"quiet": quiet, "callbacks": callbacks, "group": group, "stop_after": stop_after}
+        trained = fit(recipe, datasets.train, datasets.val, path, train_on=not finish, **options)
+        result = None
+        if group.is_main:
+            result = RunResult(*write_artifacts(recipe, trained, datasets, path, own_data=own_data, notes=notes), path)
+            echo("\n".join(f"{key:>17}  {value:.5g}" for key, value in result.evaluation.items()))
+            echo(f"report: {path / 'report.html'}")
+        group.barrier()  # all leave together
+    finally:
+        if group.is_main:
+            folder.release()
     return result
 
 
-def next_run_folder(name: str, out: Path | None, restarted: bool = False) -> Path:
-    """The folder of a new run; after a restart by torchrun, the one in which it began.
+class _Start(NamedTuple):
+    """What the main process looks at and writes before the first step."""
 
-    Args:
-        name: of the recipe.
-        out: the folder that a user names; None for runs/NAME/0001, with the next free number.
-        restarted: by torchrun.
+    recipe: Recipe
+    folder: RunFolder
+    datasets: DatasetSplits
+    processes: int
+    own_data: bool
+    accept_changed_data: bool
+    finish: bool
 
-    Raises:
-        GonkitError: `out` exists and is not empty.
-    """
-    if out is not None:
-        if restarted and (out / RECIPE_FILE).is_file():
-            return out
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise GonkitError(f"{out}: exists and is not empty; resume it with --resume {out}, or name another folder")
-        return out
-    runs = Path("runs", name)
-    numbers = [int(p.name) for p in runs.glob("[0-9]*") if p.name.isdigit()]
-    return runs / f"{max(numbers, default=0) + (0 if restarted and numbers else 1):04d}"
+    def begin(self, echo: Callable[[str], None]) -> tuple[Recipe, Path, list[str]]:
+        """The recipe with "auto" resolved, the folder, and notes about the data.
+
+        Raises:
+            GonkitError: data or a checkpoint with which the run cannot go on; nothing has been written then.
+        """
+        self._check_checkpoint()
+        record = self._record_data()
+        inputs, target = self.datasets.train.pair(torch.arange(1))
+        recipe, reasons = resolve_auto_settings(self.recipe, inputs, target, select_device(self.recipe.train.device))
+        notes = self.datasets.notes()
+        for note in notes:
+            echo(f"note: {note}")
+        versions = run_versions(recipe, reasons, self.processes, self.own_data)
+        files = {RECIPE_FILE: recipe.toml().encode(), VERSIONS_FILE: versions, DATA_FILE: record.encode()}
+        path = self.folder.write(files)
+        echo(f"run folder: {path}")
+        for key, reason in reasons.items():
+            echo(f"{key}: {reason}")
+        return recipe, path, notes
+
+    def _check_checkpoint(self) -> None:
+        path = self.folder.path
+        found = None if path is None else find_checkpoint(path)
+        if found is None and self.finish:
+            raise GonkitError(
+                f"{path}: no checkpoint yet, of which a model could be made; train on with --resume {path}"
+            )
+        if found is not None and found.step > (steps := self.recipe.train.steps):
+            raise GonkitError(
+                f"train.steps: {steps}, and this run has done {found.step} steps; set it to more, or make a model of "
+                f"the run as it is with gonkit finish {path}"
+            )
+
+    def _record_data(self) -> DataRecord:
+        datasets, path = self.datasets.by_name(), self.folder.path
+        before = None if path is None else DataRecord.read(path / DATA_FILE)
+        if before is None or self.accept_changed_data:
+            return DataRecord.of(datasets, before)
+        return before.verify(datasets, str(path))
 
 
-def read_stored_recipe(folder: Path, *, own_data: bool = False) -> Recipe:
-    """The recipe of the run in a folder, to resume it.
-
-    Args:
-        folder: of the run.
-        own_data: whether data sets are passed to `gonkit.train`.
-
-    Raises:
-        GonkitError: no run in the folder, or one whose data sets were passed to `gonkit.train` and now are not.
-    """
-    if not (folder / RECIPE_FILE).is_file():
-        raise GonkitError(f"{folder}: no run to resume: there is no {RECIPE_FILE} in it")
-    versions = folder / VERSIONS_FILE
-    if not own_data and versions.is_file() and json.loads(versions.read_text()).get("own_data"):
-        raise GonkitError(
-            f"{folder}: this run's data sets were passed to gonkit.train; resume it with gonkit.train(..., "
-            "dataset=..., out=..., resume=True)"
-        )
-    return read_recipe(folder / RECIPE_FILE)
-
-
-def write_run_metadata(
-    recipe: Recipe, folder: Path, reasons: Mapping[str, str], processes: int, own_data: bool = False
-) -> None:
-    """Writes the resolved recipe, and the versions and the machine it runs with."""
-    write_bytes(folder / RECIPE_FILE, recipe.toml().encode())
+def run_versions(recipe: Recipe, reasons: Mapping[str, str], processes: int, own_data: bool = False) -> bytes:
+    """The content of versions.json: versions and the machine that a run has, and what "auto" was resolved to."""
     versions = {
         "gonkit": __version__,
         "torch": torch.__version__,
@@ -229,7 +228,7 @@ def write_run_metadata(
         "own_data": own_data,
         "auto": dict(reasons),
     }
-    write_json(folder / VERSIONS_FILE, versions)
+    return json.dumps(versions, indent=2).encode()
 
 
 def _read_datasets(recipe: Recipe, group: ProcessGroup) -> DatasetSplits:
@@ -237,18 +236,6 @@ def _read_datasets(recipe: Recipe, group: ProcessGroup) -> DatasetSplits:
     read: list[DatasetSplits] = []
     group.broadcast_from_main(lambda: read.append(DatasetSplits.read(recipe.signal)))
     return read[0] if read else DatasetSplits.read(recipe.signal)
-
-
-def _record_data(datasets: DatasetSplits, folder: Path, accept_changes: bool) -> DataRecord:
-    """What the data are now.
-
-    Raises:
-        GonkitError: others than those with which the run in the folder began, unless changes are accepted.
-    """
-    before = DataRecord.read(folder / DATA_FILE)
-    if before is None or accept_changes:
-        return DataRecord.of(datasets.by_name(), before)
-    return before.verify(datasets.by_name(), str(folder))
 
 
 def _check_shardable(objective: Objective, group: ProcessGroup) -> None:

@@ -60,6 +60,7 @@ def fit(
     callbacks: Sequence[TrainCallback] = (),
     group: ProcessGroup | None = None,
     stop_after: int | None = None,
+    train_on: bool = True,
 ) -> FitResult:
     """Trains a recipe's network, from the folder's checkpoint if there is one.
 
@@ -71,6 +72,7 @@ def fit(
         quiet: no progress bar.
         callbacks: see `TrainCallback`; called in the main process only.
         group: of the processes that train the network together; None for one. The main one writes.
+        train_on: whether to take steps; otherwise the network is that of the checkpoint.
         stop_after: interrupt the run after so many steps, counted from its beginning, as Ctrl-C would.
 
     Raises:
@@ -82,7 +84,7 @@ def fit(
     settings, trainer, done = recipe.train, run.trainer, run.step
     policy = allocator_policy("return" if settings.max_points else "keep")
     with policy, run.logger or nullcontext(), InterruptHandler() as interrupt:
-        finished = not done and run.notify({}, {})
+        finished = not train_on or (not done and run.notify({}, {}))
         for step, pair in () if finished else trainer.batches(done + 1):
             inputs = trainer.prepare(step, pair)
             if step == done + 1 and settings.compile is True:

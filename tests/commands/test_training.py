@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 import gonkit
@@ -190,27 +186,7 @@ def test_a_checkpoint_of_another_format_is_refused(
     assert not (folder / "model.safetensors").exists()
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(
-    recipe: Write, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "run"
-    assert run(recipe(), folder, "--stop-after", "11") == 3  # checkpoints of steps 10 and 11
-    path = folder / "checkpoint.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-9] ^= 4
-    path.write_bytes(content)
-    capsys.readouterr()
-    assert main(["--resume", str(folder), "--quiet"]) == 0
-    assert f"{path}: not a file that gonkit wrote, or damaged" in (output := capsys.readouterr().out)
-    assert "going on from the one before it, of step 10" in output
-    assert_same_run(trained("plain"), folder)
-    assert read_tensors(folder / "checkpoint.previous.safetensors")[1]["step"] == 10
-    assert (folder / "model.safetensors").read_bytes() == (trained("plain") / "model.safetensors").read_bytes()
-
-
-@pytest.mark.parametrize(
-    "arguments", [[], ["x.toml", "--resume", "run"], ["--resume", "run", "--set", "train.steps=3"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["x.toml", "--resume", "run"], ["--resume", "run", "--out", "other"]])
 def test_arguments_that_do_not_go_together(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -273,44 +249,3 @@ def test_a_sigterm_does_not_cut_off_how_a_run_is_resumed(
     assert isinstance(sys.stderr, Ended)
     assert f"resume with: python -m gonkit.run --resume {tmp_path / 'run'}" in sys.stderr.getvalue()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-
-
-def test_changed_data_are_named_before_a_run_goes_on(
-    recipe: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pictures, folder = tmp_path / "pictures", tmp_path / "run"
-    for number in range(40):
-        picture = Image.fromarray(numpy.random.default_rng(number).integers(0, 255, (8, 8), dtype=numpy.uint8))
-        pictures.mkdir(exist_ok=True)
-        picture.save(pictures / f"p{number:02}.png")
-    path = recipe(('data = "digits"', f'data = "{pictures}"\nsize = 8\ncolor = "gray"'))
-    assert run(path, folder, "--stop-after", "4") == 3
-    before = (folder / "data.json").read_bytes()
-    shutil.copy(pictures / "p00.png", pictures / "new.png")
-    capsys.readouterr()
-    assert main(["--resume", str(folder), "--quiet"]) == 2
-    assert capsys.readouterr().err == (
-        f"error: {folder}: the data are not those that this run was trained on\n  added to train: new.png\n"
-        "restore them, or go on with what is there now by --accept-changed-data\n"
-    )
-    assert (folder / "data.json").read_bytes() == before
-    assert main(["--resume", str(folder), "--quiet", "--accept-changed-data"]) == 0
-    assert main(["--resume", str(folder), "--quiet"]) == 0  # they are the run's own now
-
-    test_files = list(json.loads((folder / "data.json").read_text())["test"]["files"])
-    shutil.copy(pictures / "p00.png", pictures / test_files[0])
-    for command in (
-        ["evaluate"],
-        ["latents", "--out", str(tmp_path / "l.npz")],
-        ["export", "--what", "reconstructions"],
-    ):
-        arguments = [command[0], str(folder), *command[1:]]
-        capsys.readouterr()
-        assert gonkit_command(arguments) == 2
-        assert f"changed: {test_files[0]}" in capsys.readouterr().err
-    assert gonkit_command(["evaluate", str(folder), "--accept-changed-data"]) == 0
-    assert main([str(path), "--out", str(tmp_path / "other"), "--quiet", "--set", "signal.size=9"]) == 0
-    assert f"(1): {test_files[0]} = " in capsys.readouterr().out
-    assert f"{test_files[0]} = " in (tmp_path / "other" / "report.html").read_text()
-    assert gonkit_command(["check", str(pictures), "--type", "signals.image:Image"]) == 0
-    assert f"(1): {test_files[0]} = " in capsys.readouterr().out
