@@ -18,13 +18,13 @@ from gonkit.data import DATA_FILE, DataRecord, SignalDataset, Split, SubsetDatas
 from gonkit.devices import select_device
 from gonkit.errors import GonkitError
 from gonkit.evaluation import validate_labels
-from gonkit.inference import Model
+from gonkit.inference import Model, build_gon
 from gonkit.losses import Objective
 from gonkit.pipeline.artifacts import DatasetSplits, write_artifacts
 from gonkit.pipeline.folder import RECIPE_FILE, RunFolder
 from gonkit.pipeline.resuming import VERSIONS_FILE, read_stored_recipe
 from gonkit.recipe import Recipe, read_recipe, recipe_from_dict
-from gonkit.training import ProcessGroup, TrainCallback, find_checkpoint, fit, resolve_auto_settings
+from gonkit.training import ProcessGroup, TrainCallback, find_checkpoint, fit, resolve_auto_settings, start_from_model
 
 
 class RunResult(NamedTuple):
@@ -177,7 +177,7 @@ class _Start(NamedTuple):
         Raises:
             GonkitError: data or a checkpoint with which the run cannot go on; nothing has been written then.
         """
-        self._check_checkpoint()
+        self._check_weights()
         record = self._record_data()
         inputs, target = self.datasets.train.pair(torch.arange(1))
         recipe, reasons = resolve_auto_settings(self.recipe, inputs, target, select_device(self.recipe.train.device))
@@ -192,13 +192,17 @@ class _Start(NamedTuple):
             echo(f"{key}: {reason}")
         return recipe, path, notes
 
-    def _check_checkpoint(self) -> None:
+    def _check_weights(self) -> None:
+        """Whether the run can begin with the weights that it is to begin with."""
         path = self.folder.path
         found = None if path is None else find_checkpoint(path)
         if found is None and self.finish:
             raise GonkitError(
                 f"{path}: no checkpoint yet, of which a model could be made; train on with --resume {path}"
             )
+        if found is None and (source := self.recipe.train.init_from) is not None:
+            gon = build_gon(self.recipe, classes=len(self.datasets.train.info.class_names))
+            start_from_model(gon, self.recipe, Path(source))
         if found is not None and found.step > (steps := self.recipe.train.steps):
             raise GonkitError(
                 f"train.steps: {steps}, and this run has done {found.step} steps; set it to more, or make a model of "

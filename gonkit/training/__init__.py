@@ -16,6 +16,7 @@ from gonkit.training.checkpoint import (
 from gonkit.training.compilation import prepare_compiler
 from gonkit.training.cost import CostCounter, StepCost, estimate_step_cost
 from gonkit.training.distributed import ProcessGroup
+from gonkit.training.initialization import start_from_model
 from gonkit.training.loader import iterate_batches
 from gonkit.training.logger import METRICS_FILE, RunLogger, log_embedding, read_metrics
 from gonkit.training.loop import FitResult, fit
@@ -56,5 +57,6 @@ __all__ = [
     "read_metrics",
     "resolve_auto_settings",
     "save_checkpoint",
+    "start_from_model",
     "validate",
 ]

@@ -25,6 +25,7 @@ from gonkit.training.allocator import allocator_policy
 from gonkit.training.callbacks import TrainCallback, TrainProgress
 from gonkit.training.checkpoint import CHECKPOINT_FILE, PREVIOUS_FILE, find_checkpoint, load_checkpoint, save_checkpoint
 from gonkit.training.distributed import ProcessGroup
+from gonkit.training.initialization import start_from_model
 from gonkit.training.interruption import InterruptHandler
 from gonkit.training.logger import RunLogger
 from gonkit.training.selection import ModelSelection
@@ -89,7 +90,7 @@ def fit(
             inputs = trainer.prepare(step, pair)
             if step == done + 1 and settings.compile is True:
                 run.compile(step, inputs)
-            if trainer.train_step.polishes(step) and not trainer.train_step.polishes(step - 1):
+            if run.begins_to_polish(step):
                 run.calibrate()  # so that few points are not overfitted
             result = run.update(step, inputs)
 
@@ -141,8 +142,11 @@ class _Run:
         if self.found is not None:
             self.step, self.seconds = load_checkpoint(self.found.path, self.gon, self.trainer.optimizer.parts)
             self.trainer.optimizer.start(self.step)
+        elif settings.init_from is not None:
+            start_from_model(self.gon, recipe, Path(settings.init_from))
         else:
             start_series(self.gon, inputs, target)
+        self.calibrated = bool(self.gon.latent_precision.any())
         self.watched = evenly_spaced(settings.validate_signals, len(val))
         self.selection = ModelSelection(folder, settings.keep)
         signal, steps = recipe.signal.output_type, settings.steps
@@ -162,10 +166,16 @@ class _Run:
             self.logger.bar.set_postfix_str("", refresh=False)
             self.logger.write_line(message)
 
+    def begins_to_polish(self, step: int) -> bool:
+        """Whether a step polishes and none did before; `train.steps` may have changed since the last one."""
+        polishes = self.trainer.train_step.polishes
+        return polishes(step) and not (polishes(step - 1) and self.calibrated)
+
     def calibrate(self) -> None:
         """Measures how latents are distributed, for their refinement; the same in every process."""
         index = evenly_spaced(MAX_CALIBRATION_SIGNALS, len(self.train))
         self.gon.calibrate(self.train.evaluation_input(index).to(self.device))
+        self.calibrated = True
 
     def update(self, step: int, inputs: StepInputs) -> StepResult:
         """One step of the optimizer."""

@@ -20,6 +20,7 @@ from gonkit.recipe import read_recipe
 from gonkit.run import main
 from gonkit.training import read_metrics
 from tests.commands.test_training import assert_same_run, run
+from tests.conftest import MODELS
 
 Write = Callable[..., Path]
 Trained = Callable[[str], Path]
@@ -188,3 +189,11 @@ def test_a_run_without_a_checkpoint_begins_at_step_0(
     assert f"{folder}: no checkpoint yet" in capsys.readouterr().err
     assert main(["--resume", str(folder), "--quiet"]) == 0
     assert_same_run(trained("plain"), folder)
+
+
+def test_a_run_that_is_shortened_into_its_polish_measures_latents_first(recipe: Write, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert run(recipe(*MODELS["polished"]), folder, "--stop-after", "4") == 3
+    assert not read_tensors(folder / "checkpoint.safetensors")[0]["model.latent_precision"].any()
+    assert main(["--resume", str(folder), "--quiet", "--set", "train.steps=6"]) == 0  # polishes from step 4 on
+    assert read_tensors(folder / "checkpoint.safetensors")[0]["model.latent_precision"].any()
