@@ -37,7 +37,7 @@ def open_model(options: argparse.Namespace) -> Model:
 
     model = Model.load(options.run).to(select_device(options.device))
     if getattr(options, "accept_changed_data", False):  # of commands that read the data
-        model = replace(model, data_record=None)
+        model = replace(model, data_file=None)
     if options.refine is not None:
         model.gon.refine = options.refine
     return model

@@ -14,7 +14,16 @@ from gonkit.data.dataset import (
 )
 from gonkit.data.duplicates import duplicate_files, duplicate_note
 from gonkit.data.files import BufferedWriter, SignalFiles, SignalReader, SignalWriter
-from gonkit.data.folder import files_below, files_in, folder_classes, folder_split, ignored_files, visible_files
+from gonkit.data.folder import (
+    FileVersions,
+    file_versions,
+    files_below,
+    files_in,
+    folder_classes,
+    folder_split,
+    ignored_files,
+    visible_files,
+)
 from gonkit.data.grid import Grid
 from gonkit.data.masks import ObservationMask, random_mask
 from gonkit.data.record import (
@@ -42,6 +51,7 @@ __all__ = [
     "DefaultLosses",
     "Display",
     "FileRecord",
+    "FileVersions",
     "Grid",
     "HDF5Rows",
     "InMemoryDataset",
@@ -67,6 +77,7 @@ __all__ = [
     "evenly_spaced",
     "explain_validation_error",
     "file_digest",
+    "file_versions",
     "files_below",
     "files_in",
     "folder_classes",

@@ -11,17 +11,24 @@ from pathlib import Path
 import torch
 
 from gonkit.data.dataset import SignalDataset
-from gonkit.data.record import READERS, file_digest, list_some
+from gonkit.data.record import READERS, DataRecord, file_digest, list_some
 from gonkit.data.splits import Split
 
 
-def duplicate_note(datasets: Mapping[Split, SignalDataset]) -> str:
+def duplicate_note(datasets: Mapping[Split, SignalDataset], record: DataRecord | None = None) -> str:
     """A sentence about held-out signals that are training signals too; empty if there are none.
 
     Signals are equal if their values are, where they lie in memory, and otherwise if their files are. A signal is no
     duplicate of itself, where a recipe holds nothing out.
+
+    Args:
+        datasets: all three splits.
+        record: of them; None to read their files.
     """
     digests = {split: dataset.digests() for split, dataset in datasets.items()}
+    if None in digests.values() and record is not None:
+        files = {split: part.files.items() for split, part in record.splits.items()}
+        return _compare_splits({split: {name: file.digest for name, file in some} for split, some in files.items()})
     if None in digests.values():
         return duplicate_files({split: dataset.info.all_files() for split, dataset in datasets.items()})
     content = {}

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["files_below", "files_in", "folder_classes", "folder_split", "ignored_files", "visible_files"]
+__all__ = [
+    "FileVersions",
+    "file_versions",
+    "files_below",
+    "files_in",
+    "folder_classes",
+    "folder_split",
+    "ignored_files",
+    "visible_files",
+]
 
 import os
 from collections import Counter
@@ -26,6 +35,8 @@ SPLIT_FOLDERS: Mapping[str, Split] = {
     "testing": "test",
 }
 """Folders at the top that are splits, if one is the training set and one another."""
+FileVersions = tuple[tuple[Path, int, int], ...]
+"""Paths of files, each with its size in bytes and its time in nanoseconds."""
 
 
 def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: Sequence[str] = ()) -> list[Path]:
@@ -52,6 +63,19 @@ def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: S
 def files_below(folder: Path, paths: Sequence[Path]) -> list[tuple[DataFile, ...]]:
     """For `DatasetInfo.files`, where each signal has a file in a folder or below."""
     return [(DataFile(path.relative_to(folder).as_posix(), path),) for path in paths]
+
+
+def file_versions(paths: Sequence[Path]) -> FileVersions:
+    """The key for what is remembered of files' contents; -1 for size and time where there is no such file."""
+
+    def version(path: Path) -> tuple[Path, int, int]:
+        try:
+            status = path.stat()
+        except OSError:
+            return path, -1, -1
+        return path, status.st_size, status.st_mtime_ns
+
+    return tuple(map(version, paths))
 
 
 def visible_files(folder: Path) -> list[Path]:

@@ -182,14 +182,14 @@ class DataRecord:
         return [split for split, part in self.splits.items() if name in part.files]
 
 
-def read_split(task: Task, split: Split, record: DataRecord | None = None) -> SignalDataset:
+def read_split(task: Task, split: Split, record_file: Path | None = None) -> SignalDataset:
     """The signals of a split, which a task reads.
 
     Raises:
-        GonkitError: they are others than in a record; see `DataRecord.verify`.
+        GonkitError: they are others than the record in a file tells; see `DataRecord.verify`.
     """
     dataset = task.dataset(split)
-    if record is not None:
+    if record_file is not None and (record := DataRecord.read(record_file)) is not None:
         record.verify({split: dataset}, f"the {split} split")
     return dataset
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch, Sample
-from gonkit.data import DataRecord, ObservationMask, SignalDataset, Split, Task, read_split
+from gonkit.data import ObservationMask, SignalDataset, Split, Task, read_split
 from gonkit.errors import GonkitError
 from gonkit.imports import did_you_mean
 from gonkit.inference.abilities import Ability, obstacle
@@ -40,7 +40,7 @@ class Model:
         prior: from which latents are sampled.
         class_names: of the labels.
         datasets: the data sets that were passed to `gonkit.train`, by split; None if the task reads its own.
-        data_record: of the data it was trained on; None to read whatever is there.
+        data_file: the record of the data it was trained on; None to read whatever is there.
 
     Example:
         pictures = gonkit.load("runs/digits/0001").sample(8, resolution=256)
@@ -51,7 +51,7 @@ class Model:
     prior: Prior
     class_names: tuple[str, ...] = ()
     datasets: Mapping[Split, SignalDataset] | None = None
-    data_record: DataRecord | None = None
+    data_file: Path | None = None
 
     @property
     def task(self) -> Task:
@@ -65,7 +65,7 @@ class Model:
             GonkitError: data that have changed, or that were passed to `gonkit.train` and are not in the model's file.
         """
         if self.datasets is None:
-            return read_split(self.task, split, self.data_record)
+            return read_split(self.task, split, self.data_file)
         if split not in self.datasets:
             raise GonkitError("this model was trained on data passed to gonkit.train, and its file does not hold them")
         return self.datasets[split]
@@ -73,8 +73,8 @@ class Model:
     @staticmethod
     def load(path: str | Path) -> Model:
         """Opens a run folder or a model file; see `gonkit.load`."""
-        recipe, gon, prior, class_names, has_own_data, record = read_model_file(Path(path))
-        return Model(recipe, gon, prior, class_names, {} if has_own_data else None, record)
+        recipe, gon, prior, class_names, has_own_data, data_file = read_model_file(Path(path))
+        return Model(recipe, gon, prior, class_names, {} if has_own_data else None, data_file)
 
     def save(self, path: Path) -> None:
         """Writes the model file."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gonkit.data import SignalDataset, Split, Task, duplicate_note, evenly_spaced
+from gonkit.data import DataRecord, SignalDataset, Split, Task, duplicate_note, evenly_spaced
 from gonkit.evaluation import evaluate, pca_baseline
 from gonkit.files import write_json
 from gonkit.inference import (
@@ -49,11 +49,15 @@ class DatasetSplits(NamedTuple):
         """The data sets by the name of their split."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
-    def notes(self) -> list[str]:
-        """What a user should know about them: how they were read, and which signals are in two splits."""
+    def notes(self, record: DataRecord | None = None) -> list[str]:
+        """What a user should know about them: how they were read, and which signals are in two splits.
+
+        Args:
+            record: of their files, which are then not read for it.
+        """
         return [
             *sorted({dataset.info.note for dataset in self} - {""}),
-            *filter(None, [duplicate_note(self.by_name())]),
+            *filter(None, [duplicate_note(self.by_name(), record)]),
         ]
 
 

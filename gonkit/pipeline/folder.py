@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RECIPE_FILE", "RunFolder"]
+__all__ = ["RunFolder"]
 
 import json
 import os
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from gonkit.errors import GonkitError
 from gonkit.files import write_bytes
+from gonkit.inference import RECIPE_FILE
 
-RECIPE_FILE = "recipe.toml"
 LOCK_FILE = "run.lock"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gonkit.errors import GonkitError
-from gonkit.pipeline.folder import RECIPE_FILE
+from gonkit.inference import RECIPE_FILE
 from gonkit.recipe import Recipe, read_recipe
 
 VERSIONS_FILE = "versions.json"

@@ -18,10 +18,10 @@ from gonkit.data import DATA_FILE, DataRecord, SignalDataset, Split, SubsetDatas
 from gonkit.devices import select_device
 from gonkit.errors import GonkitError
 from gonkit.evaluation import validate_labels
-from gonkit.inference import Model, build_gon
+from gonkit.inference import RECIPE_FILE, Model, build_gon
 from gonkit.losses import Objective
 from gonkit.pipeline.artifacts import DatasetSplits, write_artifacts
-from gonkit.pipeline.folder import RECIPE_FILE, RunFolder
+from gonkit.pipeline.folder import RunFolder
 from gonkit.pipeline.resuming import VERSIONS_FILE, read_stored_recipe
 from gonkit.recipe import Recipe, read_recipe, recipe_from_dict
 from gonkit.training import ProcessGroup, TrainCallback, find_checkpoint, fit, resolve_auto_settings, start_from_model
@@ -49,7 +49,9 @@ def train(
     out: str | Path | None = None,
     callbacks: Sequence[TrainCallback] = (),
     resume: bool = False,
+    overrides: Sequence[str] = (),
     accept_changed_data: bool = False,
+    finish: bool = False,
     quiet: bool = False,
 ) -> TrainedRun:
     """Trains a recipe, exactly as `python -m gonkit.run` does.
@@ -63,7 +65,9 @@ def train(
         callbacks: each is given a `gonkit.training.TrainProgress` before the first step and every `train.log_every`
             steps; one that returns True ends training, and the run is finished with what was learned so far.
         resume: resume the run in the folder `out`, by the recipe in it, with the same `dataset`.
+        overrides: keys of that recipe that change, as in "train.steps=5000"; see `CHANGEABLE_KEYS`.
         accept_changed_data: resume it with other data than it began with.
+        finish: make a model of its newest checkpoint, without training on.
         quiet: no progress bar.
 
     Returns:
@@ -76,15 +80,13 @@ def train(
     Example:
         model, folder = gonkit.train({"signal": {"type": "signals.image:Image"}, "train": {"steps": 200}})
     """
-    if isinstance(recipe, Mapping):
-        recipe = recipe_from_dict(recipe)
-    elif not isinstance(recipe, Recipe):
-        recipe = read_recipe(recipe)
+    recipe = _as_recipe(recipe)
+    if (overrides or finish or accept_changed_data) and not resume:
+        raise GonkitError("overrides, finish, accept_changed_data: belong to resume=True")
     if resume:
         if out is None:
             raise GonkitError("resume=True: name the run folder with out=")
-        folder = RunFolder(Path(out))
-        recipe = read_stored_recipe(Path(out), own_data=dataset is not None)
+        recipe, folder = read_stored_recipe(Path(out), overrides, own_data=dataset is not None), RunFolder(Path(out))
     else:
         folder = RunFolder.new(recipe.name, None if out is None else Path(out))
     datasets = None if dataset is None else _split_dataset(dataset)
@@ -95,10 +97,17 @@ def train(
         callbacks=callbacks,
         quiet=quiet,
         accept_changed_data=accept_changed_data,
+        finish=finish,
         echo=lambda text: None,
     )
     assert result is not None  # there is one process
     return TrainedRun(result.model, result.folder)
+
+
+def _as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return recipe
+    return recipe_from_dict(recipe) if isinstance(recipe, Mapping) else read_recipe(recipe)
 
 
 def run_recipe(
@@ -181,7 +190,7 @@ class _Start(NamedTuple):
         record = self._record_data()
         inputs, target = self.datasets.train.pair(torch.arange(1))
         recipe, reasons = resolve_auto_settings(self.recipe, inputs, target, select_device(self.recipe.train.device))
-        notes = self.datasets.notes()
+        notes = self.datasets.notes(record)
         for note in notes:
             echo(f"note: {note}")
         versions = run_versions(recipe, reasons, self.processes, self.own_data)

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from gonkit.errors import GonkitError
-from gonkit.inference.model_file import read_model_file
+from gonkit.inference import read_model_file
 from gonkit.nn import GON
 from gonkit.recipe import Recipe
 

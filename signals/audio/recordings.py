@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from gonkit.data import Split, split_indices
+from gonkit.data import FileVersions, Split, file_versions, split_indices
 from gonkit.errors import GonkitError
 from signals.audio.files import fit_length, read_audio, read_segment, resampled_length
 
@@ -127,7 +127,7 @@ def read_recordings(
         fields: parts of a file's name; may raise GonkitError.
     """
     recordings, problems = [], []
-    for path, content in zip(paths, _read_all(tuple(paths), rate, stream), strict=True):
+    for path, content in zip(paths, _read_all(file_versions(paths), rate, stream), strict=True):
         try:
             if isinstance(content, GonkitError):
                 raise content
@@ -175,7 +175,7 @@ def split_recordings(
 
 
 @lru_cache(maxsize=1)  # the three splits share one reading
-def _read_all(paths: tuple[Path, ...], rate: int, stream: bool) -> list[tuple[int, Tensor | None] | GonkitError]:
+def _read_all(files: FileVersions, rate: int, stream: bool) -> list[tuple[int, Tensor | None] | GonkitError]:
     """Number of samples of each file and, unless they are streamed, the samples; or why it cannot be used."""
 
     def read(path: Path) -> tuple[int, Tensor | None] | GonkitError:
@@ -187,4 +187,4 @@ def _read_all(paths: tuple[Path, ...], rate: int, stream: bool) -> list[tuple[in
         except GonkitError as error:
             return error
 
-    return [read(path) for path in paths]
+    return [read(path) for path, *_ in files]

@@ -20,6 +20,7 @@ from torch import Tensor
 from gonkit.batch import Batch
 from gonkit.data import (
     DatasetInfo,
+    FileVersions,
     Grid,
     HDF5Rows,
     InMemoryDataset,
@@ -31,6 +32,7 @@ from gonkit.data import (
     Split,
     StreamingDataset,
     evenly_spaced,
+    file_versions,
     files_below,
     files_in,
     folder_classes,
@@ -170,7 +172,7 @@ class Image(Signal):
     def _folder(self, split: Split) -> SignalDataset:
         folder = Path(self.data)
         paths = files_in(folder, ImageFiles.read_suffixes, "pictures", [*BUILT_IN, *TORCHVISION])
-        pictures, problems = _read_all(self, tuple(paths))
+        pictures, problems = _read_all(self, file_versions(paths))
         note = report_skipped_files(problems, len(paths), "pictures", self.skip_bad)
         note = "; ".join(filter(None, (note, ignored_files(folder, ImageFiles.read_suffixes))))
         names = [path.relative_to(folder).as_posix() for path, _ in pictures]
@@ -248,10 +250,10 @@ def load_photographs() -> list[tuple[str, pillow.Image]]:
 
 
 @lru_cache(maxsize=1)  # the three splits of a folder share one reading
-def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[tuple[Path, pillow.Image | None]], list[str]]:
+def _read_all(signal: Image, files: FileVersions) -> tuple[list[tuple[Path, pillow.Image | None]], list[str]]:
     """Readable files, each with its square picture or with None to stream it; and messages about the other files."""
     pictures, problems = [], []
-    for path in paths:
+    for path, *_ in files:
         try:
             with opened(path) as picture:
                 pictures.append((path, None if signal.stream else signal._to_square(picture)))

@@ -64,7 +64,7 @@ def test_changed_data_are_named_before_a_run_goes_on(
         assert gonkit_command(arguments) == 2
         assert f"changed: {test_files[0]}" in capsys.readouterr().err
     assert gonkit_command(["evaluate", str(folder), "--accept-changed-data"]) == 0
-    assert main([str(path), "--out", str(tmp_path / "other"), "--quiet", "--set", "signal.size=9"]) == 0
+    assert main([str(path), "--out", str(tmp_path / "other"), "--quiet"]) == 0
     assert f"(1): {test_files[0]} = " in capsys.readouterr().out
     assert f"{test_files[0]} = " in (tmp_path / "other" / "report.html").read_text()
     assert gonkit_command(["check", str(pictures), "--type", "signals.image:Image"]) == 0

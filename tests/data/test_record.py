@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,11 +185,12 @@ def test_an_hdf5_file_is_one_file_of_all_splits(tmp_path: Path) -> None:
     before = DataRecord.of(datasets)  # type: ignore[arg-type]
     assert list(before.splits["test"].files) == ["pictures.h5"]
     assert duplicate_note(datasets) == ""  # type: ignore[arg-type]
-    assert len(read_split(signal, "test", before)) == 2
+    (tmp_path / "data.json").write_bytes(before.encode())
+    assert len(read_split(signal, "test", tmp_path / "data.json")) == 2
     with h5py.File(path, "r+") as file:
         file["values"][3] = 0
     with pytest.raises(GonkitError, match=r"the test split: the data are not those .*\n  changed: pictures\.h5"):
-        read_split(signal, "test", before)
+        read_split(signal, "test", tmp_path / "data.json")
 
 
 def test_equal_signals_of_two_splits_are_named(tmp_path: Path) -> None:
@@ -209,6 +211,9 @@ def test_equal_files_of_two_splits_are_named_and_the_same_file_is_not(tmp_path: 
     names = {"train": ["a", "b"], "val": ["b"], "test": ["c"]}
     datasets = {split: FileDataset(folder, some) for split, some in names.items()}
     assert duplicate_note(datasets).endswith("(1): c = a")  # type: ignore[arg-type]
+    record = DataRecord.of(datasets)  # type: ignore[arg-type]
+    shutil.rmtree(folder)
+    assert duplicate_note(datasets, record).endswith("(1): c = a")  # type: ignore[arg-type]
 
 
 def test_information_about_some_signals_has_their_files(tmp_path: Path) -> None:
