@@ -67,7 +67,11 @@ def read_model_file(path: Path) -> ModelContent:
     if path.is_dir():
         if not (path / MODEL_FILE).is_file():
             unfinished = (path / RECIPE_FILE).is_file()
-            fix = f"finish it with python -m gonkit.run --resume {path}" if unfinished else "give a run folder"
+            fix = (
+                f"finish it with python -m gonkit.run --resume {path}, or as it is with gonkit finish {path}"
+                if unfinished
+                else "give a run folder"
+            )
             raise GonkitError(f"{path}: no {MODEL_FILE} in it; {fix}")
         path = path / MODEL_FILE
     tensors, metadata = read_tensors(path)
