@@ -159,7 +159,9 @@ def test_a_masked_value_is_not_part_of_a_signal() -> None:
     other = values.clone()
     other[:, 2] = float("nan")
     first, second = (InMemoryDataset(Batch(torch.zeros(5, 1), v, mask)) for v in (values, other))
-    assert DataRecord.of({"val": first}).changes(DataRecord.of({"val": second})) == []
+    record = DataRecord.of({"val": first})
+    assert record.changes(DataRecord.of({"val": second})) == []
+    assert len(DataRecord.of({"val": second}).splits["val"].values) == 4
     assert first.digests() == second.digests()
     assert first.digests() != InMemoryDataset(Batch(torch.zeros(5, 1), values)).digests()
 
