@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = ["Batch", "Prediction", "Sample"]
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -178,6 +179,13 @@ class Batch:
             source=None if self.source is None else self.source.to(device, dtype),
             label=None if self.label is None else self.label.to(device),
         )
+
+    def digests(self) -> list[str]:
+        """A hash of each signal's observed values, and of its points if they are its own: 32 hexadecimal digits."""
+        parts = [self.observed_values, self.mask, None if self.shares_coords else self.coords]
+        arrays = [part.detach().cpu().contiguous().numpy() for part in parts if part is not None]
+        rows = zip(*arrays, strict=True)
+        return [hashlib.blake2b(b"".join(part.tobytes() for part in row), digest_size=16).hexdigest() for row in rows]
 
     @staticmethod
     def stack(samples: Sequence[Sample], coords: Tensor) -> Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "ContractError",
+    "DamagedFileError",
     "DivergedError",
     "ExitCode",
     "GonkitError",
@@ -30,6 +31,10 @@ class GonkitError(ValueError):
 
 class ContractError(GonkitError):
     """Something that a signal type made is not what was agreed, such as a batch whose shapes do not fit together."""
+
+
+class DamagedFileError(GonkitError):
+    """A file that gonkit did not write, or that is no longer as it wrote it."""
 
 
 class RecipeError(GonkitError):

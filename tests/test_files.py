@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from gonkit.data import files_in
-from gonkit.errors import GonkitError
+from gonkit.errors import DamagedFileError, GonkitError
 from gonkit.files import atomic_path, read_tensors, write_bytes, write_json, write_tensors
 
 
@@ -122,3 +124,39 @@ def test_pickles_are_not_read(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(3)}, tmp_path / "model.safetensors")
     with pytest.raises(GonkitError, match="not a file that gonkit wrote"):
         read_tensors(tmp_path / "model.safetensors")
+
+
+def test_the_old_file_is_kept_where_that_is_asked(tmp_path: Path) -> None:
+    path, old = tmp_path / "new", tmp_path / "old"
+    for content in (b"1", b"2", b"3"):
+        write_bytes(path, content, old)
+    assert contents(tmp_path) == {"new": b"3", "old": b"2"}
+
+
+def test_equal_tensors_and_metadata_give_equal_bytes(tmp_path: Path) -> None:
+    tensors = {"b": torch.arange(5), "a": torch.rand(3), "c": torch.tensor(2.0)}
+    metadata = {f"key {number}": number for number in range(9)}
+    for number in range(5):
+        write_tensors(tmp_path / str(number), tensors, metadata)
+    assert len(set(contents(tmp_path).values())) == 1
+    with safe_open(tmp_path / "0", framework="pt") as file:  # any reader of the format reads it
+        assert file.metadata().keys() == {*metadata, "digest"}
+        assert torch.equal(file.get_tensor("b"), tensors["b"])
+
+
+@pytest.mark.parametrize("place", [-1, "step"])
+def test_a_changed_bit_is_found(tmp_path: Path, place: int | str) -> None:
+    path = tmp_path / "t.safetensors"
+    write_tensors(path, {"a": torch.arange(1000)}, {"step": 3})
+    content = bytearray(path.read_bytes())
+    at = place if isinstance(place, int) else content.index(b'"step":"3"') + len('"step":"')
+    content[at] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"t\.safetensors: .* damaged: its digest is that of other contents"):
+        read_tensors(path)
+
+
+def test_a_file_of_an_earlier_version_has_no_digest(tmp_path: Path) -> None:
+    save_file({"a": torch.ones(2)}, tmp_path / "t.safetensors", metadata={"step": "3"})
+    tensors, metadata = read_tensors(tmp_path / "t.safetensors")
+    assert (tensors["a"].tolist(), metadata) == ([1, 1], {"step": 3})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Command",
+    "add_data_arguments",
     "add_model_arguments",
     "add_object_arguments",
     "box",
@@ -49,6 +50,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--refine", type=natural, metavar="N", help="refine latents by N steps (default: the recipe's latent.refine)"
+    )
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of commands that read the data of a run."""
+    parser.add_argument(
+        "--accept-changed-data", action="store_true", help="go on with other data than the run was trained on"
     )
 
 

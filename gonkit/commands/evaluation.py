@@ -7,7 +7,7 @@ __all__ = ["EVALUATE", "LATENTS"]
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonkit.commands.command import Command, add_model_arguments, positive, shares
+from gonkit.commands.command import Command, add_data_arguments, add_model_arguments, positive, shares
 from gonkit.commands.output import open_model, print_json, print_metrics, print_table
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def _add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
+    add_data_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--observed",
@@ -73,6 +74,7 @@ def _evaluate_samples(options: argparse.Namespace) -> None:
 
 def _add_latents_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
+    add_data_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path("latents.npz"), help="a .npz or .h5 file")
 
 

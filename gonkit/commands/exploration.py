@@ -7,7 +7,7 @@ __all__ = ["ANALOGY", "EXPORT", "INTERPOLATE"]
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonkit.commands.command import Command, add_object_arguments, positive
+from gonkit.commands.command import Command, add_data_arguments, add_object_arguments, positive
 from gonkit.commands.output import open_model, write_decoded, write_objects
 from gonkit.errors import GonkitError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def _add_interpolate_arguments(parser: argparse.ArgumentParser) -> None:
     add_object_arguments(parser, "interpolate")
+    add_data_arguments(parser)
     parser.add_argument("files", type=Path, nargs="*", metavar="FILE", help="two or more; none for two samples")
     parser.add_argument("--steps", type=positive, default=8, help="from each to the next, both included (8)")
     parser.add_argument(
@@ -68,6 +69,7 @@ def _analogy(options: argparse.Namespace) -> None:
 
 def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
     add_object_arguments(parser, "export")
+    add_data_arguments(parser)
     parser.add_argument("--what", choices=("samples", "reconstructions", "interpolation"), default="samples")
     parser.add_argument("--count", type=positive, default=8)
     parser.add_argument("--seed", type=int, default=0)

@@ -17,11 +17,12 @@ from gonkit.commands.inference import CLASSIFY, CONVERT, RECONSTRUCT, SAMPLE
 from gonkit.commands.new_signal import NEW_SIGNAL
 from gonkit.commands.research import BENCH, FIGURE
 from gonkit.commands.termination import sigterm_as_keyboard_interrupt
-from gonkit.commands.training import RUN
+from gonkit.commands.training import FINISH, RUN
 from gonkit.errors import ExitCode, GonkitError
 
 COMMANDS: tuple[Command, ...] = (
     RUN,
+    FINISH,
     SAMPLE,
     RECONSTRUCT,
     CONVERT,

@@ -17,6 +17,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ def open_model(options: argparse.Namespace) -> Model:
     from gonkit.inference import Model
 
     model = Model.load(options.run, options.signal, options.data).to(select_device(options.device))
+    if getattr(options, "accept_changed_data", False):  # of commands that read the data
+        model = replace(model, data_file=None)
     if options.refine is not None:
         model.gon.refine = options.refine
     return model

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["DatasetInfo", "InMemoryDataset", "Pair", "SignalDataset", "SubsetDataset", "evenly_spaced"]
+__all__ = ["DataFile", "DatasetInfo", "InMemoryDataset", "Pair", "SignalDataset", "SubsetDataset", "evenly_spaced"]
 
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -16,6 +18,18 @@ from torch import Tensor
 from gonkit.batch import Batch
 from gonkit.devices import free_memory_mib
 from gonkit.errors import GonkitError
+
+
+class DataFile(NamedTuple):
+    """A file that a signal is read from.
+
+    Attributes:
+        name: below the folder of the data, which stays as it is when the folder is moved.
+        path: where the file is now.
+    """
+
+    name: str
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,7 @@ class DatasetInfo:
         class_names: names of the labels 0, 1 and so on; empty without labels.
         note: what a user should know about how the set was read, such as how many files were skipped.
         streams: whether signals are read when they are needed, so that worker processes should fetch them ahead.
+        files: of each signal, the files that it is read from, by which a run knows its data again; None for none.
     """
 
     names: Sequence[str] | None = None
@@ -35,6 +50,7 @@ class DatasetInfo:
     class_names: tuple[str, ...] = ()
     note: str = ""
     streams: bool = False
+    files: Sequence[tuple[DataFile, ...]] | None = None
 
     def names_of(self, index: Tensor) -> list[str]:
         """Names of the signals `index` (B,)."""
@@ -44,10 +60,17 @@ class DatasetInfo:
         """Name of a label, or its number."""
         return self.class_names[label] if label < len(self.class_names) else str(label)
 
+    def all_files(self) -> list[DataFile]:
+        """The files of all signals, each once."""
+        return list(dict.fromkeys(file for files in self.files or () for file in files))
+
     def subset(self, index: Tensor) -> DatasetInfo:
         """The same information about the signals `index` (N',)."""
-        names = None if self.names is None else [self.names[i] for i in index.tolist()]
-        return replace(self, names=names, labels=None if self.labels is None else self.labels[index])
+        names, files = (
+            None if all_ is None else [all_[i] for i in index.tolist()] for all_ in (self.names, self.files)
+        )
+        labels = None if self.labels is None else self.labels[index]
+        return replace(self, names=names, labels=labels, files=files)
 
 
 class Pair(NamedTuple):
@@ -87,6 +110,10 @@ class SignalDataset(ABC):
     def evaluation_input(self, index: Tensor) -> Batch:
         """The input of `pair(index, evaluate=True)`, for callers that do not need the target."""
         return self.pair(index, evaluate=True).input
+
+    def digests(self) -> list[str] | None:
+        """A hash of each signal's values, the same for equal signals; None where they do not lie in memory."""
+        return None
 
     def references(self, index: Tensor) -> list[Any] | None:
         """Those signals as objects, where they are more than their values on the grid (a mesh, say); None if not."""
@@ -137,6 +164,13 @@ class InMemoryDataset(SignalDataset):
     def batch(self, index: Tensor) -> Batch:
         return self.data[index]
 
+    def digests(self) -> list[str]:
+        return self._digests
+
+    @cached_property
+    def _digests(self) -> list[str]:
+        return self.data.digests()
+
     def to(self, device: torch.device) -> Self:
         moved = copy.copy(self)
         if self.data.values.device != device and 2 * self.data.nbytes / 2**20 < free_memory_mib(device):
@@ -167,6 +201,10 @@ class SubsetDataset(SignalDataset):
 
     def evaluation_input(self, index: Tensor) -> Batch:
         return self.dataset.evaluation_input(self.index[index])
+
+    def digests(self) -> list[str] | None:
+        digests = self.dataset.digests()
+        return None if digests is None else [digests[i] for i in self.index.tolist()]
 
     def references(self, index: Tensor) -> list[Any] | None:
         return self.dataset.references(self.index[index])

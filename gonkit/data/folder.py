@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["SPLIT_FOLDERS", "files_in", "folder_split", "ignored_files", "split_folders", "visible_files"]
+__all__ = [
+    "SPLIT_FOLDERS",
+    "FileVersions",
+    "file_versions",
+    "files_below",
+    "files_in",
+    "folder_split",
+    "ignored_files",
+    "split_folders",
+    "visible_files",
+]
 
 import os
 from collections import Counter
@@ -12,6 +22,7 @@ from pathlib import Path, PurePath
 import torch
 from torch import Tensor
 
+from gonkit.data.dataset import DataFile
 from gonkit.data.splits import Split, split_by_name
 from gonkit.errors import GonkitError
 
@@ -25,6 +36,8 @@ SPLIT_FOLDERS: Mapping[str, Split] = {
     "testing": "test",
 }
 """Folders at the top that are splits, if one is the training set and one another."""
+FileVersions = tuple[tuple[Path, int, int], ...]
+"""Paths of files, each with its size in bytes and its time in nanoseconds."""
 
 
 def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: Sequence[str] = ()) -> list[Path]:
@@ -46,6 +59,24 @@ def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: S
     if not paths:
         raise GonkitError(f"{folder}: no {noun} in it or below ({', '.join(sorted(suffixes))})")
     return paths
+
+
+def files_below(folder: Path, paths: Sequence[Path]) -> list[tuple[DataFile, ...]]:
+    """For `DatasetInfo.files`, where each signal has a file in a folder or below."""
+    return [(DataFile(path.relative_to(folder).as_posix(), path),) for path in paths]
+
+
+def file_versions(paths: Sequence[Path]) -> FileVersions:
+    """The key for what is remembered of files' contents; -1 for size and time where there is no such file."""
+
+    def version(path: Path) -> tuple[Path, int, int]:
+        try:
+            status = path.stat()
+        except OSError:
+            return path, -1, -1
+        return path, status.st_size, status.st_mtime_ns
+
+    return tuple(map(version, paths))
 
 
 def visible_files(folder: Path) -> list[Path]:

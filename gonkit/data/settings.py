@@ -95,3 +95,14 @@ class Settings(BaseModel):
     @classmethod
     def _mark(cls, name: str) -> IsPath | None:
         return next((mark for mark in cls.model_fields[name].metadata if isinstance(mark, IsPath)), None)
+
+    def path_fields(self) -> list[str]:
+        """The dotted names of the fields marked by `IsPath`, in nested settings too."""
+        names = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Settings):
+                names += [f"{name}.{inner}" for inner in value.path_fields()]
+            elif self._mark(name):
+                names.append(name)
+        return names

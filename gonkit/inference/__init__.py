@@ -16,7 +16,7 @@ from gonkit.inference.interpolation import (
     slerp,
 )
 from gonkit.inference.model import Model
-from gonkit.inference.model_file import MODEL_FILE
+from gonkit.inference.model_file import MODEL_FILE, RECIPE_FILE, read_model_file
 from gonkit.inference.objects import (
     decode_objects,
     input_objects,
@@ -30,6 +30,7 @@ from gonkit.inference.whole_files import reconstruct_file
 
 __all__ = [
     "MODEL_FILE",
+    "RECIPE_FILE",
     "Ability",
     "Interpolation",
     "Model",
@@ -48,6 +49,7 @@ __all__ = [
     "interpolate_path",
     "iterate_objects",
     "prior_indices",
+    "read_model_file",
     "reconstruct_file",
     "reconstruct_objects",
     "reconstruct_tiled",

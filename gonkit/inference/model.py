@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch
-from gonkit.data import ObservationMask, Resolution, SignalDataset, Split, Task, read_dataset
+from gonkit.data import ObservationMask, Resolution, SignalDataset, Split, Task, read_split
 from gonkit.errors import GonkitError
 from gonkit.imports import did_you_mean
 from gonkit.inference.abilities import Ability, obstacle
@@ -38,6 +38,7 @@ class Model:
         prior: from which latents are sampled.
         class_names: of the labels.
         datasets: the data sets that were passed to `gonkit.train`, by split; None if the task reads its own.
+        data_file: the record of the data it was trained on; None to read whatever is there.
 
     Example:
         pictures = gonkit.load("runs/digits/0001").sample(8, resolution=256)
@@ -48,6 +49,7 @@ class Model:
     prior: Prior
     class_names: tuple[str, ...] = ()
     datasets: Mapping[Split, SignalDataset] | None = None
+    data_file: Path | None = None
 
     @property
     def task(self) -> Task:
@@ -58,10 +60,10 @@ class Model:
         """The signals of a split.
 
         Raises:
-            GonkitError: a model from a file whose data sets were passed to `gonkit.train`.
+            GonkitError: data that have changed, or that were passed to `gonkit.train` and are not in the model's file.
         """
         if self.datasets is None:
-            return read_dataset(self.task, split)
+            return read_split(self.task, split, self.data_file)
         if split not in self.datasets:
             raise GonkitError("this model was trained on data passed to gonkit.train, and its file does not hold them")
         return self.datasets[split]
@@ -69,14 +71,15 @@ class Model:
     @staticmethod
     def load(path: str | Path, signal: TaskSource | None = None, data: str | Path | None = None) -> Model:
         """Opens a run folder or a model file; see `gonkit.load`."""
-        content = read_model_file(Path(path), signal, None if data is None else str(data))
-        own_data: dict[Split, SignalDataset] | None = {} if content.has_own_data else None
-        return Model(content.recipe, content.gon, content.prior, content.class_names, own_data)
+        recipe, gon, prior, class_names, has_own_data, data_file = read_model_file(
+            Path(path), signal, None if data is None else str(data)
+        )
+        return Model(recipe, gon, prior, class_names, {} if has_own_data else None, data_file)
 
     def save(self, path: Path) -> None:
         """Writes the model file."""
-        own_data = self.datasets is not None
-        write_model_file(path, ModelContent(self.recipe, self.gon, self.prior, self.class_names, own_data))
+        content = ModelContent(self.recipe, self.gon, self.prior, self.class_names, self.datasets is not None)
+        write_model_file(path, content)
 
     def to(self, device: str | torch.device) -> Model:
         """The model itself, its network moved to a device."""

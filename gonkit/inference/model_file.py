@@ -12,6 +12,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from gonkit._version import __version__
+from gonkit.data import DATA_FILE
 from gonkit.errors import GonkitError
 from gonkit.files import read_tensors, write_tensors
 from gonkit.inference.build import build_gon
@@ -20,6 +21,7 @@ from gonkit.priors import Prior, load_prior
 from gonkit.recipe import Recipe, TaskSource, parse_recipe
 
 MODEL_FILE = "model.safetensors"
+RECIPE_FILE = "recipe.toml"  # of the run folder in which a model file lies
 FORMAT = 3
 
 
@@ -32,6 +34,7 @@ class ModelContent(NamedTuple):
         prior: of its latents.
         class_names: of the labels.
         has_own_data: whether it was trained on data sets passed to `gonkit.train`, which the recipe does not name.
+        data_file: the record of its data, where it lies in a run folder.
     """
 
     recipe: Recipe
@@ -39,6 +42,7 @@ class ModelContent(NamedTuple):
     prior: Prior
     class_names: tuple[str, ...]
     has_own_data: bool
+    data_file: Path | None = None
 
 
 def write_model_file(path: Path, content: ModelContent) -> None:
@@ -68,8 +72,12 @@ def read_model_file(path: Path, signal: TaskSource | None = None, data: str | No
     """
     if path.is_dir():
         if not (path / MODEL_FILE).is_file():
-            unfinished = (path / "recipe.toml").is_file()
-            fix = f"finish it with python -m gonkit.run --resume {path}" if unfinished else "give a run folder"
+            unfinished = (path / RECIPE_FILE).is_file()
+            fix = (
+                f"finish it with python -m gonkit.run --resume {path}, or as it is with gonkit finish {path}"
+                if unfinished
+                else "give a run folder"
+            )
             raise GonkitError(f"{path}: no {MODEL_FILE} in it; {fix}")
         path = path / MODEL_FILE
     tensors, metadata = read_tensors(path)
@@ -90,7 +98,8 @@ def read_model_file(path: Path, signal: TaskSource | None = None, data: str | No
     except (RuntimeError, KeyError) as error:
         raise GonkitError(f"{path}: weights that do not fit its recipe: {error}") from None
     gon = gon.eval().requires_grad_(False)
-    return ModelContent(recipe, gon, prior, class_names, bool(metadata.get("own_data", False)))
+    data_file = path.parent / DATA_FILE if path.with_name(RECIPE_FILE).is_file() else None
+    return ModelContent(recipe, gon, prior, class_names, bool(metadata.get("own_data", False)), data_file)
 
 
 def _strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

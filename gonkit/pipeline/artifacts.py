@@ -4,13 +4,14 @@ from __future__ import annotations
 
 __all__ = ["DatasetSplits", "write_artifacts"]
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-from gonkit.data import SignalDataset, Split, Task, evenly_spaced, read_dataset
+from gonkit.data import DataRecord, SignalDataset, Split, Task, duplicate_note, evenly_spaced, read_dataset
 from gonkit.evaluation import evaluate, pca_baseline
 from gonkit.files import write_json
 from gonkit.inference import (
@@ -48,14 +49,26 @@ class DatasetSplits(NamedTuple):
         """The data sets by the name of their split."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know about how they were read."""
-        return sorted({dataset.info.note for dataset in self} - {""})
+    def notes(self, record: DataRecord | None = None) -> list[str]:
+        """What a user should know about them: how they were read, and which signals are in two splits.
+
+        Args:
+            record: of their files, which are then not read for it.
+        """
+        return [
+            *sorted({dataset.info.note for dataset in self} - {""}),
+            *filter(None, [duplicate_note(self.by_name(), record)]),
+        ]
 
 
 def write_artifacts(
-    recipe: Recipe, trained: FitResult, datasets: DatasetSplits, folder: Path, *, own_data: bool = False
+    recipe: Recipe,
+    trained: FitResult,
+    datasets: DatasetSplits,
+    folder: Path,
+    *,
+    own_data: bool = False,
+    notes: Sequence[str] = (),
 ) -> tuple[Model, dict[str, float]]:
     """Writes everything that a run leaves behind; the same network gives the same files.
 
@@ -66,6 +79,7 @@ def write_artifacts(
             `val`, and metrics are taken on `test`.
         folder: of the run.
         own_data: whether the data sets are others than those that the recipe names.
+        notes: about the data, for the report.
 
     Returns:
         The model, and the content of evaluation.json.
@@ -101,8 +115,10 @@ def write_artifacts(
         _log_embedding(model, test, test_latent, folder)
     write_json(folder / "evaluation.json", evaluation)
     baselines = ["pca", *test.baselines(torch.arange(1))]
-    notes = [f"{len(test)} test signals.", *_notes(recipe, evaluation), *datasets.notes]
-    write_report(folder, recipe, evaluation, sections, notes, baselines)
+    paragraphs = [f"{len(test)} test signals.", *_notes(recipe, evaluation), *notes]
+    if trained.steps < recipe.train.steps:
+        paragraphs.insert(0, f"The run was finished after {trained.steps} of {recipe.train.steps} steps.")
+    write_report(folder, recipe, evaluation, sections, paragraphs, baselines)
     return model, evaluation
 
 

@@ -154,7 +154,7 @@ def recipe_from_dict(
             problems.append(f"{name}: {error}")
     recipe = None
     if not problems:
-        sections["signal"] = sections["signal"].with_absolute_paths()
+        sections = {name: settings.with_absolute_paths() for name, settings in sections.items()}
         try:
             recipe = Recipe(name=table.get("name", Path(source).stem), **sections)
             problems += _check_consistency(recipe)

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, InstanceOf, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from gonkit.data import Settings, Task
+from gonkit.data import IsPath, Settings, Task
 from gonkit.errors import failures_named
 from gonkit.losses import Objective
 from gonkit.nn import DampedStep, GradientStep, InnerStep, SparseStep
@@ -137,6 +137,10 @@ class TrainSettings(Settings):
     """Processes that read signals ahead, where they are not kept in memory."""
     device: str = "auto"
     """"auto" takes a GPU if there is one."""
+    init_from: Annotated[str | None, IsPath()] = None
+    """A run folder or a model file whose weights the run starts from; optimizer and schedule are new. [field] and
+    latent.dim must be the same. The channels' mean and deviation by which values are standardized come from there too,
+    so that the run starts as that model; see `gonkit.training.start_from_model`."""
     seed: NonNegativeInt = 0
     """Of weights, order, points and prior."""
     keep: SelectionRule = "last"

@@ -5,10 +5,18 @@ from __future__ import annotations
 from gonkit.training.allocator import allocator_policy
 from gonkit.training.auto import resolve_auto_settings
 from gonkit.training.callbacks import TrainCallback, TrainProgress
-from gonkit.training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from gonkit.training.checkpoint import (
+    CHECKPOINT_FILE,
+    PREVIOUS_FILE,
+    FoundCheckpoint,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from gonkit.training.compilation import prepare_compiler
 from gonkit.training.cost import CostCounter, StepCost, estimate_step_cost
 from gonkit.training.distributed import ProcessGroup
+from gonkit.training.initialization import start_from_model
 from gonkit.training.loader import iterate_batches
 from gonkit.training.logger import METRICS_FILE, RunLogger, log_embedding, read_metrics
 from gonkit.training.loop import FitResult, fit
@@ -21,8 +29,10 @@ from gonkit.training.validation import batch_metrics, log_previews, validate
 __all__ = [
     "CHECKPOINT_FILE",
     "METRICS_FILE",
+    "PREVIOUS_FILE",
     "CostCounter",
     "FitResult",
+    "FoundCheckpoint",
     "ModelSelection",
     "ProcessGroup",
     "RunLogger",
@@ -37,6 +47,7 @@ __all__ = [
     "allocator_policy",
     "batch_metrics",
     "estimate_step_cost",
+    "find_checkpoint",
     "fit",
     "iterate_batches",
     "load_checkpoint",
@@ -46,5 +57,6 @@ __all__ = [
     "read_metrics",
     "resolve_auto_settings",
     "save_checkpoint",
+    "start_from_model",
     "validate",
 ]

@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
-__all__ = ["CHECKPOINT_FILE", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "CHECKPOINT_FILE",
+    "PREVIOUS_FILE",
+    "FoundCheckpoint",
+    "find_checkpoint",
+    "load_checkpoint",
+    "save_checkpoint",
+]
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from gonkit.errors import GonkitError
+from gonkit.errors import DamagedFileError, GonkitError
 from gonkit.files import read_tensors, write_tensors
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+PREVIOUS_FILE = "checkpoint.previous.safetensors"
 FORMAT = 3
 
 
+class FoundCheckpoint(NamedTuple):
+    """A checkpoint from which a run can go on.
+
+    Attributes:
+        path: of the file.
+        step: updates made so far.
+        damaged: messages about newer ones that are damaged.
+    """
+
+    path: Path
+    step: int
+    damaged: tuple[str, ...]
+
+
 def save_checkpoint(
-    path: Path, step: int, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], seconds: float
+    path: Path,
+    step: int,
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    seconds: float,
+    keep: Path | None = None,
 ) -> None:
     """Saves all that `load_checkpoint` needs to continue after `step` as if nothing had happened.
 
@@ -30,12 +58,32 @@ def save_checkpoint(
         model: whose weights and buffers are saved.
         optimizers: whose moments are saved.
         seconds: of training so far.
+        keep: where the file that is replaced is kept; None to drop it.
     """
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
     for number, optimizer in enumerate(optimizers):
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{index}.{key}": value for key, value in moments.items()}
-    write_tensors(path, tensors, {"format": FORMAT, "step": step, "seconds": seconds})
+    write_tensors(path, tensors, {"format": FORMAT, "step": step, "seconds": seconds}, keep)
+
+
+def find_checkpoint(folder: Path) -> FoundCheckpoint | None:
+    """The newest checkpoint of a run that is not damaged; None if the run has none yet.
+
+    Raises:
+        GonkitError: checkpoints that are all damaged, or one of another format.
+    """
+    damaged: list[str] = []
+    for path in (folder / CHECKPOINT_FILE, folder / PREVIOUS_FILE):
+        if path.exists():
+            try:
+                return FoundCheckpoint(path, int(_read(path)[1]["step"]), tuple(damaged))
+            except DamagedFileError as error:
+                damaged.append(str(error))
+    if damaged:
+        problems = "\n  ".join(damaged)
+        raise GonkitError(f"{folder}: no checkpoint can be used; remove them to begin at step 0 again\n  {problems}")
+    return None
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[int, float]:
@@ -44,12 +92,7 @@ def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[torch.opt
     Raises:
         GonkitError: a file that is damaged, of another format or of another network.
     """
-    tensors, metadata = read_tensors(path)
-    if (found := metadata.get("format", 1)) != FORMAT:
-        raise GonkitError(
-            f"{path}: a checkpoint of format {found}, and this version of gonkit resumes format {FORMAT}: start the "
-            "run's recipe again"
-        )
+    tensors, metadata = _read(path)
     weights = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
     states = [optimizer.state_dict() for optimizer in optimizers]
     try:
@@ -63,3 +106,13 @@ def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[torch.opt
     except (RuntimeError, ValueError, KeyError, IndexError) as error:
         raise GonkitError(f"{path}: of another network than the recipe beside it: {error}") from None
     return int(metadata["step"]), float(metadata["seconds"])
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, metadata = read_tensors(path)
+    if (found := metadata.get("format", 1)) != FORMAT:
+        raise GonkitError(
+            f"{path}: a checkpoint of format {found}, and this version of gonkit resumes format {FORMAT}: start the "
+            "run's recipe again"
+        )
+    return tensors, metadata

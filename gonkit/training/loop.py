@@ -23,8 +23,9 @@ from gonkit.nn import GON
 from gonkit.recipe import Recipe
 from gonkit.training.allocator import allocator_policy
 from gonkit.training.callbacks import TrainCallback, TrainProgress
-from gonkit.training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from gonkit.training.checkpoint import CHECKPOINT_FILE, PREVIOUS_FILE, find_checkpoint, load_checkpoint, save_checkpoint
 from gonkit.training.distributed import ProcessGroup
+from gonkit.training.initialization import start_from_model
 from gonkit.training.interruption import InterruptHandler
 from gonkit.training.logger import RunLogger
 from gonkit.training.selection import ModelSelection
@@ -60,6 +61,7 @@ def fit(
     callbacks: Sequence[TrainCallback] = (),
     group: ProcessGroup | None = None,
     stop_after: int | None = None,
+    train_on: bool = True,
 ) -> FitResult:
     """Trains a recipe's network, from the folder's checkpoint if there is one.
 
@@ -71,6 +73,7 @@ def fit(
         quiet: no progress bar.
         callbacks: see `TrainCallback`; called in the main process only.
         group: of the processes that train the network together; None for one. The main one writes.
+        train_on: whether to take steps; otherwise the network is that of the checkpoint.
         stop_after: interrupt the run after so many steps, counted from its beginning, as Ctrl-C would.
 
     Raises:
@@ -82,12 +85,12 @@ def fit(
     settings, trainer, done = recipe.train, run.trainer, run.step
     policy = allocator_policy("return" if settings.max_points else "keep")
     with policy, run.logger or nullcontext(), InterruptHandler() as interrupt:
-        finished = not done and run.notify({}, {})
+        finished = not train_on or (not done and run.notify({}, {}))
         for step, pair in () if finished else trainer.batches(done + 1):
             inputs = trainer.prepare(step, pair)
             if step == done + 1 and settings.compile is True:
                 run.compile(step, inputs)
-            if trainer.train_step.polishes(step) and not trainer.train_step.polishes(step - 1):
+            if run.begins_to_polish(step):
                 run.calibrate()  # so that few points are not overfitted
             result = run.update(step, inputs)
 
@@ -135,15 +138,21 @@ class _Run:
         self.gon.refine = 0  # validations use the inner steps alone
         self.trainer = Trainer(self.gon, recipe, self.train, group)
         self.step, self.seconds = 0, 0.0
-        if (path := folder / CHECKPOINT_FILE).exists():
-            self.step, self.seconds = load_checkpoint(path, self.gon, self.trainer.optimizer.parts)
+        self.found = find_checkpoint(folder)
+        if self.found is not None:
+            self.step, self.seconds = load_checkpoint(self.found.path, self.gon, self.trainer.optimizer.parts)
             self.trainer.optimizer.start(self.step)
+        elif settings.init_from is not None:
+            start_from_model(self.gon, recipe, Path(settings.init_from))
         else:
             start_series(self.gon, inputs, target)
+        self.calibrated = bool(self.gon.latent_precision.any())
         self.watched = evenly_spaced(settings.validate_signals, len(val))
         self.selection = ModelSelection(folder, settings.keep)
         signal, steps = recipe.signal.output_type, settings.steps
         self.logger = RunLogger(folder, signal, self.step, steps, quiet) if group.is_main else None
+        if self.logger is not None and self.found is not None and self.found.damaged:
+            self.logger.write_line(f"{self.found.damaged[0]}; going on from the one before it, of step {self.step}")
         self.unchecked: list[Tensor] = []  # loss and gradient norm of the steps since the last look
         self.started = time.perf_counter() - self.seconds
         self.first_step = self.step
@@ -157,10 +166,16 @@ class _Run:
             self.logger.bar.set_postfix_str("", refresh=False)
             self.logger.write_line(message)
 
+    def begins_to_polish(self, step: int) -> bool:
+        """Whether a step polishes and none did before; `train.steps` may have changed since the last one."""
+        polishes = self.trainer.train_step.polishes
+        return polishes(step) and not (polishes(step - 1) and self.calibrated)
+
     def calibrate(self) -> None:
         """Measures how latents are distributed, for their refinement; the same in every process."""
         index = evenly_spaced(MAX_CALIBRATION_SIGNALS, len(self.train))
         self.gon.calibrate(self.train.evaluation_input(index).to(self.device))
+        self.calibrated = True
 
     def update(self, step: int, inputs: StepInputs) -> StepResult:
         """One step of the optimizer."""
@@ -235,8 +250,10 @@ class _Run:
 
     def save(self) -> None:
         if self.group.is_main:
-            seconds = time.perf_counter() - self.started
-            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, self.trainer.optimizer.parts, seconds)
+            seconds, parts = time.perf_counter() - self.started, self.trainer.optimizer.parts
+            keep = None if self.found is not None and self.found.damaged else self.folder / PREVIOUS_FILE
+            save_checkpoint(self.folder / CHECKPOINT_FILE, self.step, self.gon, parts, seconds, keep)
+            self.found = None  # the newest is good now
 
     def result(self) -> FitResult:
         seconds = time.perf_counter() - self.started if self.step > self.first_step else self.seconds

@@ -132,7 +132,7 @@ class Array(Signal):
             raise GonkitError(f"{self.data}: signals of shape {source.shape[1:]}; wanted {self.layout.array_shape}")
         index = self._split_index(source, split)
         class_names, labels = self._classes(source)
-        info = DatasetInfo(source.names, labels, class_names, self._note(source)).subset(index)
+        info = DatasetInfo(source.names, labels, class_names, self._note(source), files=source.files).subset(index)
         read = partial(_read_values, source, self.layout, self.missing)
         if len(index) * len(coords) * self.channels * 4 > MAX_RESIDENT:
             may_miss = source.dtype.kind == "f" or self.missing is not None

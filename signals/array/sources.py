@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from gonkit.data import HDF5Rows, LabeledFolder
+from gonkit.data import DataFile, HDF5Rows, LabeledFolder, files_below
 from gonkit.errors import GonkitError
 from gonkit.imports import did_you_mean
 
@@ -121,6 +121,13 @@ class ArraySource:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def files(self) -> list[tuple[DataFile, ...]] | None:
+        """From which each signal is read; None where that is a folder of parts, as of Zarr."""
+        if self.folder is not None:
+            return files_below(self.path, self.folder.paths)
+        return None if self.path.is_dir() else len(self) * files_below(self.path.parent, [self.path])
 
     def layout(self, axes: Sequence[str], channels_axis: int | None) -> Layout:
         """How signals are arranged; `channels_axis` is counted as in a file: from 0, or from the end as −1.

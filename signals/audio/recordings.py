@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from gonkit.data import LabeledFolder, Split, split_indices
+from gonkit.data import FileVersions, LabeledFolder, Split, file_versions, split_indices
 from gonkit.errors import GonkitError
 from signals.audio.files import fit_length, read_audio, read_segment, resampled_length
 
@@ -87,7 +87,7 @@ def read_recordings(paths: Sequence[Path], rate: int, stream: bool) -> tuple[lis
         rate: sampling rate of the signals, in Hz.
         stream: whether to read only headers now.
     """
-    contents = list(zip(paths, _read_all(tuple(paths), rate, stream), strict=True))
+    contents = list(zip(paths, _read_all(file_versions(paths), rate, stream), strict=True))
     problems = [str(content) for _, content in contents if isinstance(content, GonkitError)]
     return [Recording(path, rate, *content) for path, content in contents if isinstance(content, tuple)], problems
 
@@ -122,7 +122,7 @@ def split_held_out(
 
 
 @lru_cache(maxsize=1)  # the three splits share one reading
-def _read_all(paths: tuple[Path, ...], rate: int, stream: bool) -> list[tuple[int, Tensor | None] | GonkitError]:
+def _read_all(files: FileVersions, rate: int, stream: bool) -> list[tuple[int, Tensor | None] | GonkitError]:
     """Number of samples of each file and, unless they are streamed, the samples; or why it cannot be used."""
 
     def read(path: Path) -> tuple[int, Tensor | None] | GonkitError:
@@ -134,4 +134,4 @@ def _read_all(paths: tuple[Path, ...], rate: int, stream: bool) -> list[tuple[in
         except GonkitError as error:
             return error
 
-    return [read(path) for path in paths]
+    return [read(path) for path, *_ in files]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gonkit.batch import Batch
 from gonkit.data import (
+    DataFile,
     DatasetInfo,
     DefaultLosses,
     Grid,
@@ -115,9 +116,10 @@ class Audio(Signal):
         if not windows:
             raise GonkitError(f"{self.data}: no usable recording is in the {split} split")
         labels = torch.tensor([class_numbers[n] for n, _ in windows]) if class_numbers else None
+        files = [(DataFile(names[n], recordings[n].path),) for n, _ in windows]
         times = [f" at {start / self.rate:.3f} s" if self.windows else "" for _, start in windows]
         names = [names[n] + time for (n, _), time in zip(windows, times, strict=True)]
-        info = DatasetInfo(names, labels, class_names, note, self.stream)
+        info = DatasetInfo(names, labels, class_names, note, self.stream, files)
         read = partial(_read_window, [(recordings[n], start) for n, start in windows], self.length)
         if self.stream:
             return StreamingDataset(read, torch.arange(len(windows)), self.grid(), info)

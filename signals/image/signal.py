@@ -20,6 +20,7 @@ from torch import Tensor
 from gonkit.batch import Batch
 from gonkit.data import (
     DatasetInfo,
+    FileVersions,
     Grid,
     HDF5Rows,
     InMemoryDataset,
@@ -32,6 +33,8 @@ from gonkit.data import (
     SignalDataset,
     Split,
     StreamingDataset,
+    file_versions,
+    files_below,
     split_indices,
 )
 from gonkit.errors import GonkitError
@@ -191,13 +194,14 @@ class Image(Signal):
         return InMemoryDataset(Batch(self.grid().coords, values, label=labels), DatasetInfo(class_names=class_names))
 
     def _folder(self, split: Split) -> SignalDataset:
-        words = [*BUILT_IN, *TORCHVISION]
-        found = LabeledFolder.find(Path(self.data), ImageFiles.read_suffixes, "pictures", self.label, words)
-        pictures, problems = _read_all(self, tuple(found.paths))
+        words, folder = [*BUILT_IN, *TORCHVISION], Path(self.data)
+        found = LabeledFolder.find(folder, ImageFiles.read_suffixes, "pictures", self.label, words)
+        pictures, problems = _read_all(self, file_versions(found.paths))
         note = found.note(problems, self.skip_bad)
         names = [found.name(path) for path, _ in pictures]
         class_names, labels = found.classes(names)
-        info = DatasetInfo(names, torch.tensor(labels) if labels else None, class_names, note, self.stream)
+        files = files_below(folder, [path for path, _ in pictures])
+        info = DatasetInfo(names, torch.tensor(labels) if labels else None, class_names, note, self.stream, files)
         return self._select(found.split(names, split), partial(self._read_picture, pictures), info)
 
     def _hdf5(self, split: Split) -> SignalDataset:
@@ -213,7 +217,8 @@ class Image(Signal):
         count = rows.shape[0]
         labels = read_hdf5_labels(path, count)
         num_classes = 0 if labels is None else int(labels.max()) + 1
-        info = DatasetInfo(list(map(str, range(count))), labels, tuple(map(str, range(num_classes))), streams=True)
+        names, classes = (tuple(map(str, range(number))) for number in (count, num_classes))
+        info = DatasetInfo(names, labels, classes, streams=True, files=count * files_below(path.parent, [path]))
         return self._select(self._split(count, split), partial(self._read_row, rows), info)
 
     def _split(self, count: int, split: Split) -> Tensor:
@@ -261,10 +266,10 @@ class ImageMeasures(Measures):
 
 
 @lru_cache(maxsize=1)  # the three splits of a folder share one reading
-def _read_all(signal: Image, paths: tuple[Path, ...]) -> tuple[list[tuple[Path, pillow.Image | None]], list[str]]:
+def _read_all(signal: Image, files: FileVersions) -> tuple[list[tuple[Path, pillow.Image | None]], list[str]]:
     """Readable files, each with its picture at the training size or None to stream it; and messages on other files."""
     pictures, problems = [], []
-    for path in paths:
+    for path, *_ in files:
         try:
             with opened(path) as picture:
                 pictures.append((path, None if signal.stream else signal._to_size(picture)))

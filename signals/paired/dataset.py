@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch
-from gonkit.data import DatasetInfo, Pair, Signal, SignalDataset, Split, evenly_spaced
+from gonkit.data import DataFile, DatasetInfo, Pair, Signal, SignalDataset, Split, evenly_spaced
 from gonkit.errors import GonkitError
 from signals.paired.degradations import Degradation, interpolate_grid
 
@@ -67,6 +67,7 @@ class PairedDataset(SignalDataset):
             class_names=info.class_names,
             note=info.note,
             streams=info.streams or (self.sources is not None and self.sources.info.streams),
+            files=self._files(),
         )
 
     def __len__(self) -> int:
@@ -82,6 +83,23 @@ class PairedDataset(SignalDataset):
         if targets.input is targets.target:
             return pair
         return Pair(self.assemble(sources, targets.input).input, pair.target)
+
+    def digests(self) -> list[str] | None:
+        """Of the targets."""
+        digests = self.targets.digests()
+        return None if digests is None else [digests[i] for i in self.rows[:, 1].tolist()]
+
+    def _files(self) -> list[tuple[DataFile, ...]] | None:
+        """Of each pair, the files of its source and of its target."""
+        sides = {"target": (self.targets, self.rows[:, 1])}
+        if self.sources is not None:
+            sides["source"] = self.sources, self.rows[:, 0]
+        found = [
+            [tuple(DataFile(f"{side}/{name}", path) for name, path in files[i]) for i in index.tolist()]
+            for side, (dataset, index) in sides.items()
+            if (files := dataset.info.files) is not None
+        ]
+        return [sum(files, ()) for files in zip(*found, strict=True)] if found else None
 
     def inputs(self, index: Tensor) -> Batch:
         """The sources of those pairs, on points of the source type."""
@@ -155,7 +173,8 @@ class ConcatDataset(SignalDataset):
         self.parts = parts
         self.ends = torch.tensor([len(part) for part in parts]).cumsum(0)
         names = [name for part in parts for name in part.info.names_of(torch.arange(len(part)))]
-        self.info = DatasetInfo(names=names, streams=any(part.info.streams for part in parts))
+        files = [files for part in parts for files in part.info.files or ()]
+        self.info = DatasetInfo(names=names, streams=any(part.info.streams for part in parts), files=files or None)
 
     def __len__(self) -> int:
         return int(self.ends[-1])

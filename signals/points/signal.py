@@ -19,12 +19,16 @@ from torch import Tensor
 
 from gonkit.batch import Sample
 from gonkit.data import (
+    DataFile,
     DatasetInfo,
+    FileVersions,
     Grid,
     IsPath,
     LabeledFolder,
     Signal,
     Split,
+    file_versions,
+    files_below,
     split_by_name,
 )
 from gonkit.errors import GonkitError
@@ -109,7 +113,11 @@ class Points(Signal):
         classes = sorted({one.label for one in measured} - {""})
         labels = [classes.index(measured[n].label) for n in index] if classes and measured[0].label else None
         info = DatasetInfo(
-            names, None if labels is None else torch.tensor(labels), tuple(classes), self._note(measured)
+            names,
+            None if labels is None else torch.tensor(labels),
+            tuple(classes),
+            self._note(measured),
+            files=self._files(index),
         )
         return PointsDataset([self.to_sample(measured[n]) for n in index], info, self.kept, self.to_cells)
 
@@ -165,9 +173,9 @@ class Points(Signal):
             return stations.make_stations()
         if not self._is_folder:
             path = Path(self.data).expanduser()
-            return _read((path,), columns, (_stamp(path),))
+            return _read(file_versions([path]), columns)
         folder = self._folder()
-        measured = _read(tuple(folder.paths), columns, tuple(map(_stamp, folder.paths)))
+        measured = _read(file_versions(folder.paths), columns)
         names = list(folder.fields)
         classes, labels = folder.classes(names)
         return [
@@ -203,6 +211,16 @@ class Points(Signal):
         except GonkitError as error:
             raise GonkitError(f"{self.data}: {error}") from None
 
+    def _files(self, index: Sequence[int]) -> list[tuple[DataFile, ...]] | None:
+        """From which signals are read."""
+        if self.data == "stations":
+            return None
+        if self._is_folder:
+            folder = self._folder()
+            return files_below(folder.folder, [folder.paths[number] for number in index])
+        path = Path(self.data).expanduser()
+        return len(index) * files_below(path.parent, [path])
+
     def _note(self, measured: Sequence[Measurements]) -> str:
         """How the data were read."""
         counts = [len(one.values) for one in measured]
@@ -215,13 +233,8 @@ class Points(Signal):
 
 
 @lru_cache(maxsize=2)  # the three splits share one reading
-def _read(paths: tuple[Path, ...], columns: Columns, stamps: tuple[float, ...]) -> list[Measurements]:
-    return [one for path in paths for one in read_measurements(path, columns)]
-
-
-def _stamp(path: Path) -> float:
-    """When a file was written last."""
-    return path.stat().st_mtime if path.exists() else 0.0
+def _read(files: FileVersions, columns: Columns) -> list[Measurements]:
+    return [one for path, *_ in files for one in read_measurements(path, columns)]
 
 
 def _widened(low: float, high: float) -> Range:

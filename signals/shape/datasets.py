@@ -14,6 +14,7 @@ __all__ = [
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Self
 
 import numpy
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch
-from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalDataset
+from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalDataset, files_below
 from gonkit.files import atomic_path
 from signals.shape.isosurface import Surface, surface_from_mesh
 from signals.shape.mesh import HALF_EXTENT, Mesh, Normalization, signed_distance
@@ -47,6 +48,7 @@ class ShapeDataset(SignalDataset):
         to_values: values of signed distances in normalized units, negative inside.
         classes: of all meshes of the cache, as `LabeledFolder.classes` gives them.
         note: on files that are not used.
+        folder: of the meshes; None if they are no files.
     """
 
     def __init__(
@@ -56,16 +58,19 @@ class ShapeDataset(SignalDataset):
         to_values: Callable[[Tensor], Tensor],
         classes: Classes = ((), None),
         note: str = "",
+        folder: Path | None = None,
     ) -> None:
         self.cache, self.to_values = cache, to_values
         self.rows = torch.tensor(cache.rows)[index]
         self.training, self.evaluation = (HDF5Rows(cache.path, name) for name in ("points", "evaluation"))
         class_names, labels = classes
+        names = [cache.names[i] for i in index.tolist()]
         self.info = DatasetInfo(
-            names=[cache.names[i] for i in index.tolist()],
+            names=names,
             labels=None if labels is None else torch.tensor(labels)[index],
             class_names=class_names,
             note=note,
+            files=None if folder is None else files_below(folder, [folder / name for name in names]),
         )
 
     def __len__(self) -> int:
@@ -105,6 +110,9 @@ class SharedPointShapeDataset(ShapeDataset):
         cache: the points of all meshes.
         index: (N,) int64 which meshes of the cache belong to the split.
         to_values: values of signed distances in normalized units, negative inside.
+        classes: of all meshes of the cache, as `LabeledFolder.classes` gives them.
+        note: on files that are not used.
+        folder: of the meshes; None if they are no files.
         distances: (M, P) signed distances of all M meshes of the cache at the shared points.
         classes: of all meshes of the cache, as `LabeledFolder.classes` gives them.
         note: on files that are not used.
@@ -118,8 +126,9 @@ class SharedPointShapeDataset(ShapeDataset):
         distances: Tensor,
         classes: Classes = ((), None),
         note: str = "",
+        folder: Path | None = None,
     ) -> None:
-        super().__init__(cache, index, to_values, classes, note)
+        super().__init__(cache, index, to_values, classes, note, folder)
         self.shared = Batch(shared_points(), to_values(distances[index]).unsqueeze(-1), label=self.info.labels)
 
     def pair(self, index: Tensor, *, evaluate: bool = False) -> Pair:

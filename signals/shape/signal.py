@@ -113,7 +113,8 @@ class Shape(Signal, ABC):
             index = self._split_solids(split)
             return SolidDataset(index, self.points, self._solid_classes(), self.shared)
         cache = self.point_cache(quiet=split != "train")
-        if self.data == "solids":
+        folder = None if self.data == "solids" else Path(self.data)
+        if folder is None:
             index, classes, note = self._split_solids(split), self._solid_classes(), ""
         else:
             found, shares = self._find(), (self.held_out, self.held_out)
@@ -121,8 +122,8 @@ class Shape(Signal, ABC):
             classes, note = found.classes(cache.names), found.note(cache.problems, skip=True)
         if self.shared:
             distances = load_shared_distances(cache)
-            return SharedPointShapeDataset(cache, index, self.values_from_sdf, distances, classes, note)
-        return ShapeDataset(cache, index, self.values_from_sdf, classes, note)
+            return SharedPointShapeDataset(cache, index, self.values_from_sdf, distances, classes, note, folder)
+        return ShapeDataset(cache, index, self.values_from_sdf, classes, note, folder)
 
     def point_cache(self, quiet: bool = False) -> PointCache:
         """The points of all meshes, computed where they are not in the cache yet; `quiet` shows no progress bar.

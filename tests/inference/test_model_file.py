@@ -45,6 +45,14 @@ def test_another_format_is_refused_with_one_sentence(
     assert ". " not in message
 
 
+def test_a_model_file_outside_its_run_does_not_look_at_a_data_json_there(trained: Trained, tmp_path: Path) -> None:
+    path = rewritten(trained("plain"), tmp_path / "model.safetensors")
+    (tmp_path / "data.json").write_text("somebody else's")
+    assert gonkit.load(path).data_file is None
+    assert len(gonkit.load(path).dataset("test")) == 180
+    assert gonkit.load(trained("plain") / "model.safetensors").data_file == trained("plain") / "data.json"
+
+
 def test_files_that_are_no_models_are_named(trained: Trained, tmp_path: Path) -> None:
     run = trained("plain")
     with pytest.raises(GonkitError, match=r"none: no such file"):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import gonkit
 from gonkit.errors import GonkitError, TrainingInterrupted
-from gonkit.pipeline import next_run_folder, run_recipe
+from gonkit.pipeline import RunFolder, run_recipe
 from gonkit.recipe import read_recipe
 from gonkit.run import main
 from gonkit.training import read_metrics
@@ -69,9 +69,9 @@ def test_the_default_folder_is_the_next_free_number(
     for number in ("0001", "0002"):
         assert main([str(path), "--quiet", "--set", "train.steps=1"]) == 0
         assert (tmp_path / "runs" / "small" / number / "report.html").is_file()
-    assert next_run_folder("small", None, restarted=True) == Path("runs", "small", "0002")
+    assert RunFolder.new("small", None, restarted=True).path == Path("runs", "small", "0002")
     with pytest.raises(GonkitError, match="exists and is not empty"):
-        next_run_folder("small", tmp_path / "runs" / "small" / "0001")
+        RunFolder.new("small", tmp_path / "runs" / "small" / "0001")
 
 
 def test_equal_seeds_give_equal_weights_and_others_do_not(recipe: Write, trained: Trained, tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def test_a_recipe_in_any_form_gives_the_weights_of_the_command(
     assert all(torch.equal(value, tensors[f"gon.{key}"]) for key, value in model.gon.state_dict().items())
     left = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
     assert left == {
+        "checkpoint.previous.safetensors",
         "checkpoint.safetensors",
+        "data.json",
         "evaluation.json",
         "metrics.jsonl",
         "model.safetensors",
@@ -159,6 +161,29 @@ def test_a_run_on_passed_data_is_resumed_with_them(tmp_path: Path, capsys: pytes
     weights, others = expected.gon.state_dict(), model.gon.state_dict()
     assert all(torch.equal(weights[key], others[key]) for key in weights)
     assert read_metrics(parts) == read_metrics(whole)
+
+
+def test_a_run_on_passed_data_is_finished_trained_longer_and_knows_its_data(tmp_path: Path) -> None:
+    def train(data: SignalDataset, **options: Any) -> TrainedRun:
+        return gonkit.train(waves_recipe(), dataset=data, out=tmp_path / "run", resume=True, quiet=True, **options)
+
+    def stop(progress: TrainProgress) -> None:
+        if progress.step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    data = waves()
+    with pytest.raises(TrainingInterrupted):
+        gonkit.train(waves_recipe(), dataset=data, out=tmp_path / "run", callbacks=[stop], quiet=True)
+    train(data, finish=True)
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["steps"] == 7
+    with pytest.raises(GonkitError, match=r"test: the values or labels are others"):
+        train(InMemoryDataset(replace(data.data, values=data.data.values.flip(0)), data.info))
+    with pytest.raises(GonkitError, match=r"train: 31 signals, before 32"):
+        train(InMemoryDataset(data.data[:39], data.info))
+    assert train(data, overrides=["train.steps=14"]).model.recipe.train.steps == 14
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["steps"] == 14
+    with pytest.raises(GonkitError, match="belong to resume=True"):
+        gonkit.train(waves_recipe(), overrides=["train.steps=14"])
 
 
 def test_labels_of_a_passed_data_set_are_checked(tmp_path: Path) -> None:

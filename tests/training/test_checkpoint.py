@@ -10,7 +10,14 @@ from torch import nn
 
 from gonkit.errors import GonkitError
 from gonkit.files import read_tensors, write_tensors
-from gonkit.training import load_checkpoint, save_checkpoint
+from gonkit.training import (
+    CHECKPOINT_FILE,
+    PREVIOUS_FILE,
+    FoundCheckpoint,
+    find_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 
 def trained(width: int = 3, steps: int = 4) -> tuple[nn.Module, list[torch.optim.Adam]]:
@@ -58,3 +65,22 @@ def test_a_checkpoint_of_an_earlier_format_is_refused(tmp_path: Path) -> None:
     write_tensors(tmp_path / "c", tensors, {key: metadata[key] for key in ("step", "seconds")})
     with pytest.raises(GonkitError, match=r"of format 1, .* resumes format 3: start the run's recipe again"):
         load_checkpoint(tmp_path / "c", *trained())
+
+
+def test_the_newest_checkpoint_that_is_not_damaged_is_found(tmp_path: Path) -> None:
+    newest, previous = tmp_path / CHECKPOINT_FILE, tmp_path / PREVIOUS_FILE
+    assert find_checkpoint(tmp_path) is None
+    for step in (2, 4, 6):
+        save_checkpoint(newest, step, *trained(), 1.5, previous)
+    assert find_checkpoint(tmp_path) == FoundCheckpoint(newest, 6, ())
+    assert read_tensors(previous)[1]["step"] == 4
+    newest.rename(tmp_path / "moved")  # as a process leaves it that is killed between two renamings
+    assert find_checkpoint(tmp_path) == FoundCheckpoint(previous, 4, ())
+    newest.write_bytes((tmp_path / "moved").read_bytes()[:-5])
+    found = find_checkpoint(tmp_path)
+    assert found is not None
+    assert found[:2] == (previous, 4)
+    assert str(newest) in found.damaged[0]
+    previous.write_bytes(b"")
+    with pytest.raises(GonkitError, match="no checkpoint can be used; remove them to begin at step 0 again"):
+        find_checkpoint(tmp_path)
