@@ -73,29 +73,54 @@ def _turn_outwards(vertices: Array, faces: Faces, numbers: NDArray[numpy.int64],
     members = numpy.split(numbers[order], numpy.flatnonzero(numpy.diff(part[order])) + 1)  # faces of each part
     a, b, c = (vertices[faces[numbers, corner]] for corner in range(3))
     volume = numpy.bincount(part, (a * numpy.cross(b, c)).sum(1) / 6)
-    corners = [vertices[faces[member]].reshape(-1, 3) for member in members]
-    low, high = (numpy.array([reduce(points, 0) for points in corners]) for reduce in (numpy.min, numpy.max))
-    for number in numpy.argsort(-numpy.linalg.norm(high - low, axis=1)):
-        if volume[number] > -FLAT:
+    parts = _Parts(vertices, faces, members)
+    turned = numpy.ones(len(members))  # -1 for parts that are reversed
+    for number in numpy.argsort(-numpy.linalg.norm(parts.high - parts.low, axis=1)):
+        if volume[number] * turned[number] > -FLAT:
             continue
-        around = numpy.flatnonzero((low <= low[number]).all(1) & (high >= high[number]).all(1))
-        around = around[around != number]
-        if len(around):
-            surroundings = numpy.concatenate([faces[members[other]] for other in around])
-            if _winding(vertices, surroundings, corners[number]).min() > 0.5:
-                continue
-        within = numpy.flatnonzero((low >= low[number]).all(1) & (high <= high[number]).all(1))
-        hull = faces[members[number]].copy()
-        for other in within:
-            if other == number or _winding(vertices, hull, corners[other]).max() < -0.5:
-                faces[members[other]] = faces[members[other], ::-1]
-                volume[other] *= -1
+        around = [parts.winding(other, number) * turned[other] for other in parts.around(number)]
+        if not around or numpy.sum(around, 0).min() < 0.5:  # reversed with all that lies within it
+            within = [n for n in parts.within(number) if parts.winding(number, n).max() * turned[number] < -0.5]
+            turned[[number, *within]] *= -1
+    for number in numpy.flatnonzero(turned < 0):
+        faces[members[number]] = faces[members[number], ::-1]
 
 
-def _winding(vertices: Array, faces: Faces, points: Array) -> Array:
-    """Winding numbers of a surface at some of the points."""
-    import igl
+class _Parts:
+    """Closed parts as they are read, and which may surround which.
 
-    chosen = points[:: max(1, len(points) // NUM_PROBES)]
-    winding: Array = igl.winding_number(vertices, faces, numpy.ascontiguousarray(chosen))
-    return winding
+    Attributes:
+        low: (N, 3) lowest coordinates.
+        high: (N, 3) highest coordinates.
+    """
+
+    def __init__(self, vertices: Array, faces: Faces, members: list[NDArray[numpy.int64]]) -> None:
+        self.vertices, self.surfaces = vertices, [faces[member] for member in members]
+        corners = [vertices[surface].reshape(-1, 3) for surface in self.surfaces]
+        self.low, self.high = (
+            numpy.array([reduce(points, 0) for points in corners]) for reduce in (numpy.min, numpy.max)
+        )
+        chosen = [numpy.linspace(0, len(points) - 1, NUM_PROBES).astype(int) for points in corners]
+        self.probes = numpy.array([points[rows] for points, rows in zip(corners, chosen, strict=True)])
+        self._windings: dict[int, dict[int, Array]] = {}
+
+    def around(self, number: int) -> NDArray[numpy.int64]:
+        """Parts whose boxes hold the box of a part."""
+        held = (self.low <= self.low[number]).all(1) & (self.high >= self.high[number]).all(1)
+        return numpy.flatnonzero(held & (numpy.arange(len(held)) != number))
+
+    def within(self, number: int) -> NDArray[numpy.int64]:
+        """Parts whose boxes lie in the box of a part."""
+        held = (self.low >= self.low[number]).all(1) & (self.high <= self.high[number]).all(1)
+        return numpy.flatnonzero(held & (numpy.arange(len(held)) != number))
+
+    def winding(self, number: int, other: int) -> Array:
+        """(16,) winding numbers of a part at vertices of another one in its box, computed for all such at once."""
+        import igl
+
+        if number not in self._windings:
+            inside = self.within(number)
+            points = numpy.ascontiguousarray(self.probes[inside].reshape(-1, 3))
+            values = igl.fast_winding_number(self.vertices, self.surfaces[number], points)
+            self._windings[number] = dict(zip(inside.tolist(), values.reshape(-1, NUM_PROBES), strict=True))
+        return self._windings[number][other]
