@@ -28,17 +28,17 @@ def as_batch(signal: Signal, signals: Signals) -> Batch:
 
     Raises:
         GonkitError: a file that cannot be read, an object or a shape that is not of this type, infinite values, or
-            values further outside the type's range than the range is wide.
+            values further outside the type's range than the range is wide (which is not asked of a `Batch`).
     """
     if isinstance(signals, Batch):
         return _checked(signal, signals)
     if isinstance(signals, (Tensor, numpy.ndarray, numpy.generic)):
-        return _checked(signal, _batch_of_numbers(signal, torch.as_tensor(signals)))
+        return _in_range(signal, _checked(signal, _batch_of_numbers(signal, torch.as_tensor(signals))))
     is_one = not isinstance(signals, (list, tuple)) or _is_pair(signals)
     samples = [sample for one in ([signals] if is_one else signals) for sample in _to_samples(signal, one)]
     if not samples:
         raise GonkitError("no signals were given")
-    return _checked(signal, Batch.stack(samples, signal.grid().coords))
+    return _in_range(signal, _checked(signal, Batch.stack(samples, signal.grid().coords)))
 
 
 def _is_pair(signals: Sequence[Any]) -> bool:
@@ -81,7 +81,7 @@ def _batch_of_numbers(signal: Signal, numbers: Tensor) -> Batch:
 
 
 def _checked(signal: Signal, batch: Batch) -> Batch:
-    """The batch, of the type's channels, with finite values of about its range where they were observed."""
+    """The batch, of the type's channels, with finite values where they were observed."""
     if batch.values.shape[2] != signal.channels:
         raise GonkitError(f"signals of {batch.values.shape[2]} channels; {type(signal).__name__} has {signal.channels}")
     if not batch.values.is_floating_point():
@@ -91,9 +91,15 @@ def _checked(signal: Signal, batch: Batch) -> Batch:
         raise GonkitError(
             "values that are not finite (NaN or infinity): mark them as unobserved by Batch(..., mask=...)"
         )
+    return batch
+
+
+def _in_range(signal: Signal, batch: Batch) -> Batch:
+    """The batch, with values of about the type's range, such as 0 to 1 and not 0 to 255."""
+    values = batch.values[batch.observed.expand_as(batch.values)] if batch.observed is not None else batch.values
     low, high = signal.value_range
     lowest, highest = values.min().item(), values.max().item()
-    if batch.mask is None and (lowest < 2 * low - high or highest > 2 * high - low):
+    if lowest < 2 * low - high or highest > 2 * high - low:
         raise GonkitError(
             f"values from {lowest:.4g} to {highest:.4g}; {type(signal).__name__} takes those from {low:g} to {high:g}: "
             "scale them as the training signals were"
