@@ -36,7 +36,7 @@ from gonkit.data.record import (
     read_split,
 )
 from gonkit.data.settings import IsPath, Settings
-from gonkit.data.signal import DecodeFn, DefaultLosses, Signal, Task
+from gonkit.data.signal import DecodeFn, DefaultLosses, Sections, Signal, Task
 from gonkit.data.splits import Split, report_skipped_files, split_by_name, split_indices, window_starts
 from gonkit.data.streaming import HDF5Rows, StreamingDataset
 from gonkit.data.validation import SignalField, explain_validation_error
@@ -63,6 +63,7 @@ __all__ = [
     "ObservationMask",
     "Pair",
     "Resolution",
+    "Sections",
     "Settings",
     "Signal",
     "SignalDataset",

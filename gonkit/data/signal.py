@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DecodeFn", "DefaultLosses", "Signal", "Task"]
+__all__ = ["DecodeFn", "DefaultLosses", "Sections", "Signal", "Task"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 DecodeFn = Callable[[Tensor, slice], Tensor]
 """Values (b, P, C) at coords (P, D) of those latents that a slice selects."""
+
+
+Sections = Mapping[str, Mapping[str, Any]]
+"""Sections of a recipe by name, each with values by key."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,11 @@ class Signal(Task, ABC):
 
     Class attributes:
         value_range: lowest and highest value, from which PSNR takes its peak.
+        prepares_data: whether reading data for the first time takes long and leaves something in a cache.
     """
 
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    prepares_data: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -126,6 +132,14 @@ class Signal(Task, ABC):
     def default_losses(self) -> DefaultLosses:
         """Inner loss, outer terms, and losses of the type's own."""
         return DefaultLosses()
+
+    @property
+    def suggested_recipe(self) -> Sections:
+        """Sections of a recipe, beside [signal], to begin with; see `gonkit check --write`."""
+        return {
+            "field": {"width": 128, "omega": 10.0, "latent": "all"},
+            "train": {"optimizer": "muon", "learning_rate": 2e-3},
+        }
 
     def to_object(self, values: Tensor, resolution: int | None = None) -> Any:
         """The natural object (a picture, a sound, a mesh) of values (*shape, C) on `grid(resolution)`.

@@ -24,7 +24,7 @@ def describe_run(recipe: Recipe) -> str:
     recipe, reasons = resolve_auto_settings(recipe, inputs, target, device)
     gon = build_gon(recipe, classes=classes)
     lines = [recipe.toml(), f"parameters: {sum(p.numel() for p in gon.parameters()):,}"]
-    lines += describe_datasets(datasets)
+    lines += [*describe_datasets(datasets), *(f"note: {note}" for note in datasets.notes())]
     lines += [f"{key}: {reason}" for key, reason in reasons.items()]
     peak = estimate_step_cost(recipe, inputs, target, device, classes).peak_mib
     lines.append(f"memory of a step's tensors, beside data and libraries: {peak:,.0f} MiB")
@@ -38,10 +38,9 @@ def describe_datasets(datasets: DatasetSplits) -> list[str]:
         batch = dataset.batch(torch.arange(1))
         size = sum(t.numel() * t.element_size() for t in (batch.values, batch.mask, batch.source) if t is not None)
         shared = "shared by all" if batch.shares_coords else "of each signal's own"
-        note = f" ({dataset.info.note})" if dataset.info.note else ""
         lines.append(
             f"{split}: {len(dataset):,} signals, values {tuple(batch.values.shape[1:])}, coords "
-            f"{tuple(batch.coords.shape[-2:])} {shared}, {len(dataset) * size / 2**20:.1f} MiB{note}"
+            f"{tuple(batch.coords.shape[-2:])} {shared}, {len(dataset) * size / 2**20:.1f} MiB"
         )
     info = datasets.train.info
     if info.labels is not None:

@@ -220,6 +220,8 @@ class Recipe(Settings):
         """The same recipe with other keys in [train]."""
         return self.model_copy(update={"train": self.train.model_copy(update=changes)})
 
-    def toml(self) -> str:
-        """The recipe with all defaults filled in, as TOML."""
-        return tomli_w.dumps(self.model_dump(mode="json", by_alias=True, exclude_none=True, serialize_as_any=True))
+    def toml(self, *, defaults: bool = True) -> str:
+        """The recipe as TOML, with all defaults filled in or without them."""
+        options: dict[str, Any] = {"by_alias": True, "exclude_none": True, "serialize_as_any": True}
+        table = self.model_dump(mode="json", exclude_defaults=not defaults, **options)
+        return tomli_w.dumps({key: value for key, value in table.items() if value != {}})

@@ -25,6 +25,7 @@ from gonkit.data import (
     IsPath,
     Measures,
     Metric,
+    Sections,
     Signal,
     SignalDataset,
     Split,
@@ -148,6 +149,14 @@ class Array(Signal):
 
     def preview(self, obj: numpy.ndarray[Any, Any]) -> pillow.Image:
         return draw_array(self.layout.to_dense(obj), self.ranges, self.axes[0], self.unit)
+
+    @property
+    def suggested_recipe(self) -> Sections:
+        return {
+            "field": {"width": 128, "omega": 10.0, "latent": "all", "series": 400},
+            "latent": {"dim": 16, "refine": 3},
+            "train": {"steps": 1500, "batch": 32, "optimizer": "muon", "learning_rate": 2e-3, "validate_every": 500},
+        }
 
     @property
     def files(self) -> ArrayFiles:

@@ -24,6 +24,7 @@ from gonkit.data import (
     IsPath,
     LabeledFolder,
     LabelRule,
+    Sections,
     Signal,
     SignalDataset,
     Split,
@@ -135,6 +136,17 @@ class Audio(Signal):
         level = 20 * torch.log10(magnitude.clamp_min(1e-9))
         shade = ((level - level.max()) / 80 + 1).clamp(0, 1).flip(0)
         return apply_colormap(shade.numpy()).resize((160, 96), pillow.Resampling.BILINEAR)
+
+    @property
+    def suggested_recipe(self) -> Sections:
+        if self.windows:  # of recordings of any length
+            return {"latent": {"dim": 64, "step": 6.0}, "train": {"steps": 4000, "learning_rate": 2e-4}}
+        return {
+            "field": {"width": 32, "layers": 2, "omega": 60.0, "latent": "all", "series": self.length},
+            "latent": {"dim": 32, "step": 1000.0},
+            "loss": {"outer": {"mse": 1.0, "stft": 0.005}},
+            "train": {"steps": 2000, "batch": 64, "optimizer": "muon", "learning_rate": 5e-3},
+        }
 
     @property
     def files(self) -> AudioFiles:

@@ -29,6 +29,7 @@ from gonkit.data import (
     LabelRule,
     Measures,
     Metric,
+    Sections,
     Signal,
     SignalDataset,
     Split,
@@ -155,6 +156,10 @@ class Image(Signal):
 
     def preview(self, obj: pillow.Image) -> pillow.Image:
         return over_background(obj, self.background) if obj.mode == "RGBA" else obj
+
+    @property
+    def suggested_recipe(self) -> Sections:
+        return {"latent": {"dim": 128}, "train": {"steps": 5000, "points": 1024}}
 
     @property
     def files(self) -> ImageFiles:

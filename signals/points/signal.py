@@ -25,6 +25,7 @@ from gonkit.data import (
     Grid,
     IsPath,
     LabeledFolder,
+    Sections,
     Signal,
     Split,
     file_versions,
@@ -152,6 +153,14 @@ class Points(Signal):
 
     def preview(self, obj: numpy.ndarray[Any, Any]) -> pillow.Image:
         return draw_array(obj, [self.value_range] * self.channels, self.coords[0], self.unit)
+
+    @property
+    def suggested_recipe(self) -> Sections:
+        return {
+            "field": {"width": 64, "layers": 3, "omega": 3.0, "latent": "all"},
+            "latent": {"dim": 16, "refine": 5},
+            "train": {"steps": 1500, "batch": 32, "optimizer": "muon", "learning_rate": 2e-3, "validate_every": 500},
+        }
 
     @property
     def files(self) -> PointsFiles:

@@ -23,6 +23,7 @@ from gonkit.data import (
     IsPath,
     LabeledFolder,
     LabelRule,
+    Sections,
     Signal,
     SignalDataset,
     Split,
@@ -58,6 +59,8 @@ class Shape(Signal, ABC):
 
     Grid points are the corners of cells.
     """
+
+    prepares_data: ClassVar[bool] = True
 
     data: Annotated[str, IsPath(unless=("solids",))] = "solids"
     """"solids" (synthetic vases, tables and towers), or a folder of meshes."""
@@ -174,6 +177,14 @@ class Shape(Signal, ABC):
 
     def place(self, obj: Surface, transform: Normalization | None) -> Surface:
         return obj.with_normalization(transform)
+
+    @property
+    def suggested_recipe(self) -> Sections:
+        return {
+            "field": {"width": 128, "omega": 10.0, "latent": "all"},
+            "latent": {"dim": 64, "refine": 3},
+            "train": {"steps": 1800, "batch": 16, "optimizer": "muon", "learning_rate": 2e-3, "validate_every": 600},
+        }
 
     @property
     def files(self) -> ShapeFiles:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import numpy
 import pytest
 from PIL import Image
 
 from gonkit.cli import main
 from gonkit.pipeline import Trial
+from gonkit.recipe import recipe_from_dict
 from tests.conftest import ROOT, changed_recipe
 
 RAMPS = '''
@@ -77,9 +76,12 @@ def test_check_says_how_training_would_divide_the_files(tmp_path: Path, capsys: 
             Image.new("L", (8, 8), 9 * number).save(tmp_path / name / f"{number}.png")
     (tmp_path / "notes.txt").touch()
     assert main(["check", str(tmp_path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + 16 + 2
-    assert lines[-2:] == ["not read: 1 .txt", "splits: train 7, val 1, test 8; classes: cat 8, dog 8"]
+    lines = capsys.readouterr().out.splitlines()[17:]
+    assert [line.split(" signals,")[0] for line in lines[:3]] == ["train: 7", "val: 1", "test: 8"]
+    assert lines[3].startswith("training signals of each class: cat ")
+    assert "note: not read: 1 .txt" in lines
+    assert sum("that equal training signals" in line for line in lines) == 1
+    assert lines[-1] == "contract: kept by Image"
 
 
 def test_check_shows_what_a_rule_of_labels_makes_of_the_files(
@@ -87,16 +89,16 @@ def test_check_shows_what_a_rule_of_labels_makes_of_the_files(
 ) -> None:
     for number in range(4):
         Image.new("L", (8, 8)).save(tmp_path / f"{'cat' if number else 'dog'}_{number}.png")
-    (tmp_path / "t.csv").write_text("file,label\ncat_1.png,a\ncat_2.png,b\ndog_0.png,b\n")
-    for rule, expected in {"{label}_{take}": "classes: cat 3, dog 1", "t.csv": "classes: a 1, b 2"}.items():
-        assert main(["check", str(tmp_path), "--label", rule]) == 0
+    (tmp_path / "t.csv").write_text(
+        "file,label,split\ncat_1.png,a,train\ncat_2.png,b,train\ndog_0.png,b,val\ncat_3.png,a,test\n"
+    )
+    for rule, expected in {"{label}_{take}": "each class: cat ", "t.csv": "each class: a 1, b 1"}.items():
+        assert main(["check", str(tmp_path), "--set", f"signal.label={rule}"]) == 0
         assert expected in capsys.readouterr().out
-    assert main(["check", str(tmp_path), "--label", "dog_{take}"]) == 2
-    output = capsys.readouterr()
-    assert "cat_1.png: its name does not match signal.label" in output.out
-    assert output.err == "error: 3 of 4 files cannot be used\n"
-    assert main(["check", str(tmp_path), "--label", "folder:0"]) == 2
-    assert "--label: got 'folder:0'; expected a folder as in" in capsys.readouterr().err
+    assert main(["check", str(tmp_path), "--set", "signal.label=dog_{take}"]) == 2
+    assert "cat_1.png: its name does not match signal.label" in capsys.readouterr().err
+    assert main(["check", str(tmp_path), "--set", "signal.label=folder:0"]) == 2
+    assert "got 'folder:0'; expected a folder as in" in capsys.readouterr().err
 
 
 def test_check_describes_a_type_and_learns_some_signals_by_heart(
@@ -108,10 +110,11 @@ def test_check_describes_a_type_and_learns_some_signals_by_heart(
     assert [line.split(":")[0] for line in lines[1:3]] == ["val", "test"]
     assert lines[3].startswith("training signals of each class: flat 1")
     assert lines[4] == "channel 0: 0.1 to 1.1, mean 0.34671, deviation 0.28249 (48 signals); beyond value_range, 0 to 1"
-    assert lines[5] == "contract: kept by Ramp"
-    assert lines[6].startswith("8 signals learned by heart, 60 steps in ")
-    assert lines[7].startswith("their mean: RMSE 0.")
-    assert lines[8].startswith("good: 99.") or lines[8].startswith("good: 100.0% of the variance is learned")
+    assert lines[5].startswith("note: held-out signals that equal training signals")
+    assert lines[6] == "contract: kept by Ramp"
+    assert lines[7].startswith("8 signals learned by heart, 60 steps in ")
+    assert lines[8].startswith("their mean: RMSE 0.")
+    assert lines[9].startswith("good: 99.") or lines[9].startswith("good: 100.0% of the variance is learned")
 
 
 def test_check_names_what_is_wrong_with_a_type(ramps: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,8 +158,45 @@ def test_the_verdict_is_the_share_of_variance_learned(rmse: float, verdict: str)
     assert Trial(8, 200, 1.0, rmse, 0.0, 1.0, 0.0).verdict.startswith(verdict)
 
 
-def test_settings_of_a_folder_s_type_need_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Image.new("L", (8, 8)).save(tmp_path / "a.png")
-    assert main(["check", str(tmp_path), "--set", "signal.size=16"]) == 2
-    assert "name the signal type whose setting it is with --type" in capsys.readouterr().err
-    assert main(["check", str(tmp_path), "--type", "signals.image:Image", "--set", "signal.size=16"]) == 0
+def test_check_proposes_a_recipe_that_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my fields"
+    folder.mkdir()
+    for number in range(12):
+        numpy.save(folder / f"{number}.npy", numpy.random.default_rng(number).normal(size=(6, 8)))
+    path = tmp_path / "proposed.toml"
+    assert main(["check", str(folder), "--write", str(path), "--set", 'signal.unit="K"']) == 0
+    assert f"recipe: {path}; train it with: gonkit run {path}" in capsys.readouterr().out
+    text = path.read_text()
+    assert 'name = "my-fields"' in text
+    assert 'unit = "K"' in text
+    quick = ["--set", "train.steps=2", "--set", "train.compile=false", "--set", "field.width=8", "--quiet"]
+    assert main(["run", str(path), "--out", str(tmp_path / "run"), *quick]) == 0
+    assert main(["check", str(folder), "--write", str(path)]) == 2
+    assert "proposed.toml: exists; name another file" in capsys.readouterr().err
+
+
+def test_check_finds_the_type_that_takes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numpy.save(tmp_path / "values.npy", numpy.random.default_rng(0).normal(size=(20, 6, 8)))
+    assert main(["check", str(tmp_path / "values.npy")]) == 0
+    assert "20 arrays read as axis 0 6 × axis 1 8" in capsys.readouterr().out
+    (tmp_path / "text.npy").write_text("no array")
+    assert main(["check", str(tmp_path / "text.npy")]) == 2
+    assert "text.npy: cannot be read as .npy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("folder", {"type": "signals.image:Image"}),
+        ("audio", {"type": "signals.audio:Audio", "length": 2000}),
+        ("speech", {"type": "signals.audio:Audio", "windows": True}),
+        ("array", {"type": "signals.array:Array"}),
+        ("points", {"type": "signals.points:Points"}),
+    ],
+)
+def test_what_types_suggest_is_what_the_recipes_say(name: str, settings: dict[str, Any]) -> None:
+    recipe = tomllib.loads((ROOT / "recipes" / f"{name}.toml").read_text())
+    suggested = recipe_from_dict({"name": "x", "signal": settings}).signal.input_type.suggested_recipe
+    assert {key: dict(part) for key, part in suggested.items()} == {
+        key: part for key, part in recipe.items() if key not in ("name", "signal")
+    }
