@@ -12,7 +12,16 @@ import numpy
 import torch
 
 from gonkit.batch import Batch
-from gonkit.data import DatasetInfo, InMemoryDataset, Signal, SignalDataset, Split, SubsetDataset, split_indices
+from gonkit.data import (
+    DatasetInfo,
+    InMemoryDataset,
+    Signal,
+    SignalDataset,
+    Split,
+    SubsetDataset,
+    observed_mask,
+    split_indices,
+)
 from gonkit.errors import GonkitError
 from gonkit.inference import as_batch
 from gonkit.pipeline.artifacts import DatasetSplits
@@ -52,13 +61,16 @@ def _as_dataset(signal: Signal, data: OwnData, classes: Sequence[Any]) -> Signal
     if "values" not in data or (unknown := set(data) - set(PARTS)):
         wrong = "no values" if "values" not in data else f"unknown: {', '.join(sorted(map(str, unknown)))}"
         raise GonkitError(f"dataset: a dictionary has the keys {', '.join(PARTS)}, of which values must be; {wrong}")
-    parts = {name: torch.as_tensor(data[name]) for name in ("coords", "mask") if data.get(name) is not None}
-    values = data["values"]
-    if "coords" in parts:
-        values = Batch(parts["coords"].float(), torch.as_tensor(values).float(), parts.get("mask"))
+    values, mask, coords = data["values"], data.get("mask"), data.get("coords")
+    if mask is not None:
+        values, mask = torch.as_tensor(values).float(), torch.as_tensor(mask).bool()
+        if mask.shape not in (values.shape, values.shape[:-1]):
+            raise GonkitError(f"dataset: mask must be {tuple(values.shape)} as values; got {tuple(mask.shape)}")
+        values = values.where(mask if mask.ndim == values.ndim else mask.unsqueeze(-1), torch.nan)
+    if coords is not None:
+        values = torch.as_tensor(values).float()
+        values = Batch(torch.as_tensor(coords).float(), values, observed_mask(values) if values.isnan().any() else None)
     batch = as_batch(signal, values)
-    if "mask" in parts and "coords" not in parts:
-        batch = replace(batch, mask=parts["mask"].view(len(batch), *batch.values.shape[1 : parts["mask"].ndim]))
     label = data.get("label")
     if label is not None:
         label = torch.tensor([classes.index(one) for one in numpy.asarray(label).tolist()], dtype=torch.int64)
