@@ -196,12 +196,12 @@ def _propose(name: str, path: Path, overrides: Sequence[str]) -> Recipe:
     """A recipe for data of a type, with the sections that the type suggests."""
     from gonkit.recipe import recipe_from_dict
 
-    start = {
-        "name": re.sub(r"[^\w.-]", "-", path.resolve().stem) or "data",
-        "signal": {"type": name, "data": str(path)},
-    }
-    suggested = recipe_from_dict(start, overrides).signal.input_type.suggested_recipe
-    return recipe_from_dict(start | {section: dict(keys) for section, keys in suggested.items()}, overrides)
+    path = path.resolve()
+    title = re.sub(r"[^\w.-]", "-", path.stem) or "data"
+    signal = {"type": name, "data": str(path)}
+    suggested = recipe_from_dict({"name": title, "signal": signal}, overrides).signal.input_type.suggested_recipe
+    sections = {section: dict(keys) for section, keys in suggested.items()}
+    return recipe_from_dict(sections | {"name": title, "signal": sections.get("signal", {}) | signal}, overrides)
 
 
 def _known_types() -> dict[str, type[Signal]]:

@@ -135,7 +135,7 @@ class Signal(Task, ABC):
 
     @property
     def suggested_recipe(self) -> Sections:
-        """Sections of a recipe, beside [signal], to begin with; see `gonkit check --write`."""
+        """Sections of a recipe to begin with, where they are not the defaults; see `gonkit check --write`."""
         return {
             "field": {"width": 128, "omega": 10.0, "latent": "all"},
             "train": {"optimizer": "muon", "learning_rate": 2e-3},

@@ -181,9 +181,10 @@ class Shape(Signal, ABC):
     @property
     def suggested_recipe(self) -> Sections:
         return {
+            "signal": {"shared": True},
             "field": {"width": 128, "omega": 10.0, "latent": "all"},
             "latent": {"dim": 64, "refine": 3},
-            "train": {"steps": 1800, "batch": 16, "optimizer": "muon", "learning_rate": 2e-3, "validate_every": 600},
+            "train": {"steps": 1800, "batch": 16, "points": 2048, "optimizer": "muon", "learning_rate": 2e-3},
         }
 
     @property
