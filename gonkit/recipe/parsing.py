@@ -9,6 +9,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,6 +31,7 @@ from gonkit.recipe.settings import (
 
 Table = dict[str, Any]
 TaskSource = Task | type[Task] | str
+DATES = (date, time)  # a datetime is a date
 SECTIONS: Mapping[str, type[Settings]] = {
     "field": FieldSettings,
     "latent": LatentSettings,
@@ -133,6 +135,7 @@ def recipe_from_dict(
     task_type = _write_task(table, table.get("signal") if signal is None else signal)
     for override in overrides:
         problems += _apply_override(table, override)
+    problems += _take_out_dates(table)
     section_types: dict[str, type[Settings]] = {}
     if task_type is None:
         problems += _import_task_type(table, section_types, folder)
@@ -212,12 +215,27 @@ def _apply_override(table: Table, override: str) -> list[str]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()  # a bare word
+    if isinstance(value, DATES):  # no key takes one
+        value = text.strip()
     for step in path:
         table = table.setdefault(step, {})
         if not isinstance(table, dict):
             return [f"--set {override}: {step!r} is not a section"]
     table[last] = value
     return []
+
+
+def _take_out_dates(table: Any, place: str = "") -> list[str]:
+    """Writes dates and times, which TOML has and no key takes, as text; a line for each."""
+    lines = []
+    for name, value in table.items() if isinstance(table, dict) else enumerate(table):
+        key = f"{place}.{name}" if place else str(name)
+        if isinstance(value, DATES):
+            table[name] = str(value)
+            lines.append(f'{key}: got the date or time {value}; if it is text, write "{value}" in quotation marks')
+        elif isinstance(value, dict | list):
+            lines += _take_out_dates(value, key)
+    return lines
 
 
 def _keep_words(table: Table, override: str, section_types: Mapping[str, type[Settings]]) -> None:

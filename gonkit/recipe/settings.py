@@ -13,12 +13,22 @@ __all__ = [
     "TrainSettings",
 ]
 
+import re
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, InstanceOf, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    InstanceOf,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from gonkit.data import IsPath, Settings, Task
 from gonkit.errors import failures_named
@@ -183,10 +193,19 @@ class EvaluateSettings(Settings):
     """Shares of points to encode from, for a curve of how well the other points are predicted."""
 
 
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"(?!\.)[\w.-]+", name):
+        raise ValueError(
+            f"got {name!r}; expected letters, digits, '_', '-' and, not at the beginning, '.': it is a folder in runs/"
+        )
+    return name
+
+
 class Recipe(Settings):
     """Everything that determines a run."""
 
-    name: str = Field(pattern=r"^[\w.-]+$")
+    name: Annotated[str, AfterValidator(_check_name)]
+    """Of the folder in `runs/`: letters, digits, `_`, `-` and, not at the beginning, `.`."""
     signal: InstanceOf[Task]
     """The task: a signal type, or a pair of them."""
     field: FieldSettings = FieldSettings()

@@ -93,6 +93,28 @@ def test_a_number_is_a_word_where_text_is_wanted(word: str, monkeypatch: pytest.
     assert recipe.train.steps == 7
 
 
+@pytest.mark.parametrize("word", ["2024-01-31", "10:30:00", "2024-01-31T10:30:00Z"])
+def test_a_date_is_no_value_but_may_be_a_word_of_the_command_line(
+    word: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse_recipe(RECIPE, [f"signal.data={word}"]).signal.data == str(tmp_path / word)  # type: ignore[attr-defined]
+    message = message_of(
+        f"name = {word}\nfield.width = {word}\nloss.outer = {{ mse = {word} }}\n"
+        f"signal = {{ {TYPE}, data = {word}, size = [8, {word}] }}"
+    )
+    for key in ("name", "field.width", "loss.outer.mse", "signal.data", "signal.size.1"):
+        assert f"  {key}: got the date or time {word[:10]}" in message
+    assert "if it is text, write" in message
+
+
+@pytest.mark.parametrize("name", ["..", ".", ".hidden", "a/b", "../x", "/x", "", "a\n", "a\\b", "c:"])
+def test_a_name_that_is_no_folder_in_runs_is_refused(name: str) -> None:
+    with pytest.raises(RecipeError, match=r"name: got .*; expected letters, digits.*it is a folder in runs/"):
+        recipe_from_dict({"name": name, "signal": Field()})
+    assert recipe_from_dict({"name": "Größe-1.5_x", "signal": Field()}).name == "Größe-1.5_x"
+
+
 @pytest.mark.parametrize("override", ["signal.root", "train.device", "field"])
 def test_an_override_without_a_value_is_explained(override: str) -> None:
     assert f"--set {override}: must read section.key=value" in message_of(RECIPE, override)
