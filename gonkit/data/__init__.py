@@ -35,7 +35,7 @@ from gonkit.data.record import (
     file_digest,
     read_split,
 )
-from gonkit.data.settings import IsPath, Settings
+from gonkit.data.settings import FOREIGN, IsPath, OwnRecipesOnly, Settings, may_read_data
 from gonkit.data.signal import DecodeFn, DefaultLosses, Sections, Signal, Task
 from gonkit.data.splits import Split, report_skipped_files, split_by_name, split_indices, window_starts
 from gonkit.data.streaming import HDF5Rows, StreamingDataset
@@ -43,6 +43,7 @@ from gonkit.data.validation import SignalField, explain_validation_error
 
 __all__ = [
     "DATA_FILE",
+    "FOREIGN",
     "BufferedWriter",
     "DataFile",
     "DataRecord",
@@ -61,6 +62,7 @@ __all__ = [
     "Measures",
     "Metric",
     "ObservationMask",
+    "OwnRecipesOnly",
     "Pair",
     "Resolution",
     "Sections",
@@ -88,6 +90,7 @@ __all__ = [
     "files_in",
     "folder_split",
     "ignored_files",
+    "may_read_data",
     "observed_mask",
     "random_mask",
     "read_dataset",

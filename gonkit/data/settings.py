@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["IsPath", "Settings"]
+__all__ = ["FOREIGN", "IsPath", "OwnRecipesOnly", "Settings", "may_read_data"]
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     SerializationInfo,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
     model_serializer,
 )
 from pydantic_core import core_schema
@@ -22,6 +24,7 @@ from pydantic_core import core_schema
 from gonkit.imports import did_you_mean
 
 WORD = "set:"  # before a word that is not a path
+FOREIGN = "foreign"  # key of the context in which settings are validated: whether someone else wrote them
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,19 @@ class IsPath:
         return value
 
 
+@dataclass(frozen=True)
+class OwnRecipesOnly:
+    """Marks a setting by which files are written or fetched: models of other people cannot set it.
+
+    It counts in a user's own recipes and runs. Where a model or a run of someone else is opened, it has its default.
+    """
+
+
+def may_read_data(info: ValidationInfo) -> bool:
+    """Whether a validator may read data to fill in settings: not those of a model that someone else made."""
+    return not (info.context or {}).get(FOREIGN, False)
+
+
 class Settings(BaseModel):
     """A table of settings. Unknown keys, wrong types, infinities and NaN are refused; fields cannot be reassigned.
 
@@ -79,7 +95,23 @@ class Settings(BaseModel):
             if isinstance(value, Settings):
                 changes[name] = value.with_absolute_paths()
             elif isinstance(value, str) and (mark := self._mark(name)) and value not in mark.unless:
-                changes[name] = str(Path(value).expanduser().resolve())
+                changes[name] = os.path.normpath(Path(value).expanduser().absolute())  # without a look at it
+        return self.model_copy(update=changes)
+
+    def as_foreign(self, given: Collection[str] = ()) -> Self:
+        """The same settings with the fields marked by `OwnRecipesOnly` at their defaults, in nested settings too.
+
+        Args:
+            given: dotted names of fields that the user sets, which stay as they are.
+        """
+        changes: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Settings):
+                inner = {one.removeprefix(f"{name}.") for one in given if one.startswith(f"{name}.")}
+                changes[name] = value.as_foreign(inner)
+            elif name not in given and any(isinstance(mark, OwnRecipesOnly) for mark in field.metadata):
+                changes[name] = field.get_default(call_default_factory=True)
         return self.model_copy(update=changes)
 
     @model_serializer(mode="wrap")

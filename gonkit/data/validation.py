@@ -8,14 +8,14 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, ValidationError
+from pydantic import PlainValidator, ValidationError, ValidationInfo
 
 from gonkit.data.settings import Settings
 from gonkit.data.signal import Signal
 from gonkit.imports import did_you_mean, import_class, resolve_class_path
 
 
-def _parse_signal(value: Any) -> Signal:
+def _parse_signal(value: Any, info: ValidationInfo) -> Signal:
     """A signal type and its settings, from a table with a `type` key."""
     if isinstance(value, Signal):
         return value
@@ -24,7 +24,7 @@ def _parse_signal(value: Any) -> Signal:
     name = resolve_class_path(value["type"])
     signal_type = import_class(name, Signal)
     try:
-        return signal_type.model_validate_json(json.dumps(value | {"type": name}))
+        return signal_type.model_validate_json(json.dumps(value | {"type": name}), context=info.context)
     except ValidationError as error:
         raise ValueError("; ".join(explain_validation_error(error, "", signal_type))) from None
 

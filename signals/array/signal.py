@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy
 import torch
 from PIL import Image as pillow
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, ValidationInfo, model_validator
 from torch import Tensor
 
 from gonkit.batch import Batch
@@ -31,6 +31,7 @@ from gonkit.data import (
     Split,
     StreamingDataset,
     evenly_spaced,
+    may_read_data,
     observed_mask,
     split_indices,
 )
@@ -82,9 +83,11 @@ class Array(Signal):
     there is such an array, and otherwise a random tenth each for val and test."""
 
     @model_validator(mode="after")
-    def _describe(self) -> Self:
+    def _describe(self, info: ValidationInfo) -> Self:
         """Fills in from the data what is left open."""
         if not self.shape or not self.axes or not self.channel_names or self.value_ranges == "auto":
+            if not may_read_data(info):
+                raise ValueError("shape, axes, channels, value_range: a model of someone else must say them")
             self.__dict__.update(self._describe_data())
         if len(self.ranges) != self.channels:
             raise ValueError(f"value_range: {len(self.ranges)} ranges for {self.channels} channels")

@@ -24,6 +24,7 @@ from gonkit.data import (
     IsPath,
     LabeledFolder,
     LabelRule,
+    OwnRecipesOnly,
     Sections,
     Signal,
     SignalDataset,
@@ -58,7 +59,7 @@ class Audio(Signal):
     ways, built in), "speechcommands", "yesno", or a folder of recordings."""
     root: Annotated[str, IsPath()] = "data"
     """Folder of the public data sets, laid out as torchaudio does."""
-    download: bool = False
+    download: Annotated[bool, OwnRecipesOnly()] = False
     """Download a public data set that is missing."""
     rate: Annotated[int, Field(ge=100, le=768_000)] = 8000
     """Sampling rate in Hz; recordings of other rates are resampled."""

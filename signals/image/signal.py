@@ -29,6 +29,7 @@ from gonkit.data import (
     LabelRule,
     Measures,
     Metric,
+    OwnRecipesOnly,
     Sections,
     Signal,
     SignalDataset,
@@ -74,7 +75,7 @@ class Image(Signal):
     optionally `label`, (N,)."""
     root: Annotated[str, IsPath()] = "data"
     """Folder of the public data sets, laid out as torchvision does."""
-    download: bool = False
+    download: Annotated[bool, OwnRecipesOnly()] = False
     """Download a public data set that is missing."""
     size: Annotated[int | tuple[int, int] | None, BeforeValidator(_parse_size)] = None
     """Pixels: one number for squares, or [height, width], each from 4; None for a data set's own size, 16 for patches,

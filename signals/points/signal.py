@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy
 import torch
 from PIL import Image as pillow
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 from torch import Tensor
 
 from gonkit.batch import Sample
@@ -30,6 +30,7 @@ from gonkit.data import (
     Split,
     file_versions,
     files_below,
+    may_read_data,
     split_by_name,
 )
 from gonkit.errors import GonkitError
@@ -76,9 +77,11 @@ class Points(Signal):
     """Cells along each axis of the grid on which samples are decoded."""
 
     @model_validator(mode="after")
-    def _describe(self) -> Self:
+    def _describe(self, info: ValidationInfo) -> Self:
         """Fills in from the data what is left open."""
         if not (self.coords and self.values and self.bounds) or self.value_ranges == "auto":
+            if not may_read_data(info):
+                raise ValueError("coords, values, bounds, value_range: a model of someone else must say them")
             self.__dict__.update(self._describe_data())
         if len(self.bounds) != len(self.coords):
             raise ValueError(f"bounds: {len(self.bounds)} for {len(self.coords)} coordinates")

@@ -23,6 +23,7 @@ from gonkit.data import (
     IsPath,
     LabeledFolder,
     LabelRule,
+    OwnRecipesOnly,
     Sections,
     Signal,
     SignalDataset,
@@ -79,7 +80,7 @@ class Shape(Signal, ABC):
     one; a pattern of their names such as "{label}_{take}"; or a .csv file with the columns file and label."""
     cells: Annotated[int, Field(ge=8)] = 32
     """Cells along each axis when shapes are decoded."""
-    cache: Annotated[str, IsPath()] = "data/points"
+    cache: Annotated[str, IsPath(), OwnRecipesOnly()] = "data/points"
     """Folder of the prepared points."""
     skip_bad: bool = False
     """Skip meshes that cannot be used, and report how many."""
