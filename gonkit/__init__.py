@@ -49,25 +49,33 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def load(path: str | Path, *, signal: TaskSource | None = None, data: str | Path | None = None) -> Model:
+def load(
+    path: str | Path,
+    *,
+    signal: TaskSource | None = None,
+    data: str | Path | None = None,
+    trust_code: bool = False,
+) -> Model:
     """Opens a trained model: a run folder, or the model file in it.
 
     A signal type of one's own is looked for where its file was, beside the model, in the folders above it, and in the
-    working directory.
+    working directory. Its code is run if it belongs to a run of this user's own; a model of someone else may name
+    signal types of installed packages only, unless `trust_code` or `signal` allows more.
 
     Args:
         path: `runs/digits/0001` or `runs/digits/0001/model.safetensors`.
         signal: the signal type where it is not found, or another one: the class or `file.py:Class`, which take the
             model's settings; or a `Signal` itself, with settings of its own.
         data: the folder that the data is in now, instead of the type's setting `data`.
+        trust_code: run whatever code the model names, and take all its settings, as if one had made it oneself.
 
     Returns:
         A `gonkit.inference.Model` with encode, decode, sample, reconstruct and interpolate.
 
     Raises:
-        gonkit.errors.GonkitError: no such file, or not one that gonkit wrote; or a signal type that is not found, or
-            that the weights do not fit.
+        gonkit.errors.GonkitError: no such file, or not one that gonkit wrote; a signal type that is not found, or that
+            the weights do not fit; or code that has not been run before, which the message names.
     """
     from gonkit.inference import Model
 
-    return Model.load(path, signal, data)
+    return Model.load(path, signal, data, trust_code=trust_code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["did_you_mean", "import_class", "resolve_class_path"]
+__all__ = ["did_you_mean", "import_class", "is_imported", "resolve_class_path"]
 
 import importlib.util
 import sys
@@ -95,6 +95,11 @@ def import_class(name: str, base: type[T], folder: Path | None = None) -> type[T
     return result
 
 
+def is_imported(module: str) -> bool:
+    """Whether a module, or the file of an absolute path, is in memory, so that naming a class of it runs nothing."""
+    return (_file_key(Path(module)) if module.endswith(".py") else module) in sys.modules
+
+
 @cache
 def _import_installed_types() -> None:
     """Imports the packages of installed signal types from where gonkit lies, so that a user's file cannot hide them.
@@ -122,7 +127,7 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _import_file(path: Path) -> ModuleType:
-    key = f"gonkit_user_{zlib.crc32(str(path).encode()):08x}"
+    key = _file_key(path)
     if key not in sys.modules:
         spec = importlib.util.spec_from_file_location(key, path)
         if spec is None or spec.loader is None:
@@ -135,3 +140,8 @@ def _import_file(path: Path) -> ModuleType:
             del sys.modules[key]
             raise
     return sys.modules[key]
+
+
+def _file_key(path: Path) -> str:
+    """How `sys.modules` calls a user's file."""
+    return f"gonkit_user_{zlib.crc32(str(path).encode()):08x}"

@@ -146,7 +146,7 @@ def _recipe_of_run(requested: Recipe, folder: Path) -> Recipe:
     path = folder / "recipe.toml"
     if not path.is_file():
         return requested
-    stored = read_recipe(path)
+    stored = read_recipe(path, stored=True)
     auto = [key for key, value in requested.train.model_dump().items() if value == "auto"]
     requested = requested.with_train(**{key: getattr(stored.train, key) for key in auto})
     tables, stored_tables = (one.model_dump(mode="json", serialize_as_any=True) for one in (requested, stored))

@@ -7,6 +7,7 @@ __all__ = [
     "add_data_arguments",
     "add_model_arguments",
     "add_object_arguments",
+    "add_trust_argument",
     "box",
     "natural",
     "overlap",
@@ -48,8 +49,16 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="FOLDER", help="where the run's data is now (default: the recipe's signal.data)"
     )
+    add_trust_argument(parser)
     parser.add_argument(
         "--refine", type=natural, metavar="N", help="refine latents by N steps (default: the recipe's latent.refine)"
+    )
+
+
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """The argument of commands that open a run or a model, which `execute` obeys."""
+    parser.add_argument(
+        "--trust-code", action="store_true", help="run the code that someone else's run or model names; read it first"
     )
 
 

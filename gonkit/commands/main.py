@@ -7,6 +7,7 @@ __all__ = ["execute", "main"]
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from gonkit._version import __version__
 from gonkit.commands.checking import CHECK
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def execute(command: Command, options: argparse.Namespace) -> int:
     """Runs a command with parsed arguments; a user's mistake prints one sentence, without a traceback."""
     try:
-        with sigterm_as_keyboard_interrupt():
+        with sigterm_as_keyboard_interrupt(), _trust(options):
             code = command.run(options)
     except GonkitError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -57,6 +58,15 @@ def execute(command: Command, options: argparse.Namespace) -> int:
         print("interrupted", file=sys.stderr)
         return ExitCode.RESUMABLE
     return ExitCode.DONE if code is None else code
+
+
+def _trust(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """What `--trust-code` allows, in commands that have it."""
+    if not getattr(options, "trust_code", False):
+        return nullcontext()
+    from gonkit.recipe import trusting_code
+
+    return trusting_code()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gonkit.commands.command import Command, positive
+from gonkit.commands.command import Command, add_trust_argument, positive
 from gonkit.commands.output import print_metrics
 from gonkit.errors import GonkitError, TrainingInterrupted
 
@@ -35,6 +35,7 @@ def _add_figure_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a recipe's key"
     )
     parser.add_argument("--run", type=Path, help="draw from this run instead of training one (figures 3, 4, 6)")
+    add_trust_argument(parser)
 
 
 def _figure(options: argparse.Namespace) -> None:
@@ -51,6 +52,7 @@ def _figure(options: argparse.Namespace) -> None:
 def _add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=BENCHMARKS)
     parser.add_argument("path", nargs="?", type=Path, help="a recipe (bench data) or a run (bench objects)")
+    add_trust_argument(parser)
     parser.add_argument("--own", action="store_true", help="points of each signal's own (bench step)")
     parser.add_argument("--chunk", type=positive, help="points decoded at once (bench decode)")
     parser.add_argument(

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from gonkit.commands.command import Command, add_data_arguments, positive
+from gonkit.commands.command import Command, add_data_arguments, add_trust_argument, positive
 from gonkit.commands.termination import ignore_termination
 from gonkit.errors import ExitCode, ProcessLostError, TrainingInterrupted
 
@@ -27,6 +27,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--skip-bad", action="store_true", help="skip files that cannot be read, and count them")
     add_data_arguments(parser)
+    add_trust_argument(parser)
     parser.add_argument("--dry-run", action="store_true", help="print what would be done, and stop")
     parser.add_argument(
         "--stop-after", type=positive, metavar="STEPS", help="stop after so many steps, to be resumed later"
@@ -85,6 +86,7 @@ def _run(options: argparse.Namespace) -> int:
 def _add_finish_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="a run folder")
     add_data_arguments(parser)
+    add_trust_argument(parser)
 
 
 def _finish(options: argparse.Namespace) -> None:

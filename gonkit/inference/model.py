@@ -25,7 +25,7 @@ from gonkit.inference.objects import decode_objects
 from gonkit.inference.whole_files import reconstruct_file
 from gonkit.nn import GON
 from gonkit.priors import Prior
-from gonkit.recipe import Recipe, TaskSource
+from gonkit.recipe import Recipe, TaskSource, trusting_code
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,13 @@ class Model:
         return self.datasets[split]
 
     @staticmethod
-    def load(path: str | Path, signal: TaskSource | None = None, data: str | Path | None = None) -> Model:
+    def load(
+        path: str | Path, signal: TaskSource | None = None, data: str | Path | None = None, *, trust_code: bool = False
+    ) -> Model:
         """Opens a run folder or a model file; see `gonkit.load`."""
-        recipe, gon, prior, class_names, has_own_data, data_file = read_model_file(
-            Path(path), signal, None if data is None else str(data)
-        )
+        with trusting_code(trust_code):
+            content = read_model_file(Path(path), signal, None if data is None else str(data))
+        recipe, gon, prior, class_names, has_own_data, data_file = content
         return Model(recipe, gon, prior, class_names, {} if has_own_data else None, data_file)
 
     def save(self, path: Path) -> None:

@@ -68,7 +68,8 @@ def read_model_file(path: Path, signal: TaskSource | None = None, data: str | No
         data: instead of the setting `data` of its signal type.
 
     Raises:
-        GonkitError: no such file, or not a model file of this format.
+        GonkitError: no such file, or not a model file of this format; or one that would run code which the user has not
+            run before.
     """
     if path.is_dir():
         if not (path / MODEL_FILE).is_file():
@@ -89,7 +90,9 @@ def read_model_file(path: Path, signal: TaskSource | None = None, data: str | No
             "recipe again"
         )
     overrides = [] if data is None else [f"signal.data={json.dumps(data)}"]
-    recipe = parse_recipe(metadata["recipe"], overrides, source=str(path), folder=path.parent, signal=signal)
+    recipe = parse_recipe(
+        metadata["recipe"], overrides, source=str(path), folder=path.parent, signal=signal, stored=True
+    )
     class_names = tuple(metadata.get("class_names", ()))
     gon = build_gon(recipe, classes=len(class_names))
     try:

@@ -36,7 +36,7 @@ def read_stored_recipe(folder: Path, overrides: Sequence[str] = (), *, own_data:
 
     Raises:
         GonkitError: no run in the folder, or one whose data sets were passed to `gonkit.train` and now are not; or
-            overrides that change other keys.
+            overrides that change other keys; or a recipe that would run code which the user has not run before.
     """
     path = folder / RECIPE_FILE
     if not path.is_file():
@@ -47,8 +47,8 @@ def read_stored_recipe(folder: Path, overrides: Sequence[str] = (), *, own_data:
             f"{folder}: this run's data sets were passed to gonkit.train; resume it with gonkit.train(..., "
             "dataset=..., out=..., resume=True)"
         )
-    stored = read_recipe(path)
-    changed = read_recipe(path, overrides) if overrides else stored
+    stored = read_recipe(path, stored=True)
+    changed = read_recipe(path, overrides, stored=True) if overrides else stored
     before, now = (_flatten(recipe.model_dump(mode="json", serialize_as_any=True)) for recipe in (stored, changed))
     places = {f"signal.{name}" for name in changed.signal.path_fields()}
     lines = [

@@ -24,7 +24,7 @@ from gonkit.pipeline.artifacts import DatasetSplits, write_artifacts
 from gonkit.pipeline.folder import RunFolder
 from gonkit.pipeline.own_data import OwnData, split_own_data
 from gonkit.pipeline.resuming import VERSIONS_FILE, read_stored_recipe
-from gonkit.recipe import Recipe, read_recipe, recipe_from_dict
+from gonkit.recipe import Recipe, read_recipe, recipe_from_dict, remember_recipe
 from gonkit.training import ProcessGroup, TrainCallback, find_checkpoint, fit, resolve_auto_settings, start_from_model
 
 
@@ -198,6 +198,7 @@ class _Start(NamedTuple):
         versions = run_versions(recipe, reasons, self.processes, self.own_data)
         files = {RECIPE_FILE: recipe.toml().encode(), VERSIONS_FILE: versions, DATA_FILE: record.encode()}
         path = self.folder.write(files)
+        remember_recipe(recipe.toml())
         echo(f"run folder: {path}")
         for key, reason in reasons.items():
             echo(f"{key}: {reason}")

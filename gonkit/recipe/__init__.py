@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gonkit.recipe.parsing import TaskSource, parse_recipe, read_recipe, recipe_from_dict
+from gonkit.recipe.parsing import parse_recipe, read_recipe, recipe_from_dict
 from gonkit.recipe.settings import (
     EvaluateSettings,
     FieldSettings,
@@ -13,6 +13,7 @@ from gonkit.recipe.settings import (
     SelectionRule,
     TrainSettings,
 )
+from gonkit.recipe.trust import TaskSource, remember_recipe, trusting_code
 
 __all__ = [
     "EvaluateSettings",
@@ -27,4 +28,6 @@ __all__ = [
     "parse_recipe",
     "read_recipe",
     "recipe_from_dict",
+    "remember_recipe",
+    "trusting_code",
 ]

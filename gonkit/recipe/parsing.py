@@ -15,10 +15,10 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from gonkit.data import Settings, Task, explain_validation_error
+from gonkit.data import FOREIGN, Settings, Task, explain_validation_error
 from gonkit.errors import GonkitError, RecipeError, failures_named
 from gonkit.imports import did_you_mean, import_class, resolve_class_path
-from gonkit.losses import PointwiseLoss
+from gonkit.recipe.consistency import check_consistency
 from gonkit.recipe.settings import (
     EvaluateSettings,
     FieldSettings,
@@ -28,9 +28,9 @@ from gonkit.recipe.settings import (
     Recipe,
     TrainSettings,
 )
+from gonkit.recipe.trust import TaskSource, is_own, require_known_code
 
 Table = dict[str, Any]
-TaskSource = Task | type[Task] | str
 DATES = (date, time)  # a datetime is a date
 SECTIONS: Mapping[str, type[Settings]] = {
     "field": FieldSettings,
@@ -51,15 +51,17 @@ RENAMED_KEYS: Mapping[tuple[str, str], str] = {  # keys of earlier recipes
 }
 
 
-def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def read_recipe(path: str | Path, overrides: Sequence[str] = (), *, stored: bool = False) -> Recipe:
     """Reads a recipe file.
 
     Args:
         path: of the TOML file.
         overrides: `section.key=value`, the value in TOML or a bare word.
+        stored: whether it lies in a run folder; see `parse_recipe`.
 
     Raises:
         RecipeError: all its mistakes.
+        GonkitError: a stored recipe that would run code which the user has not run before.
     """
     path = Path(path)
     try:
@@ -69,7 +71,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: no such recipe{did_you_mean(path.name, names)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from None
-    return parse_recipe(text, overrides, source=str(path), folder=path.parent)
+    return parse_recipe(text, overrides, source=str(path), folder=path.parent, stored=stored)
 
 
 def parse_recipe(
@@ -79,6 +81,7 @@ def parse_recipe(
     source: str = "recipe",
     folder: Path | None = None,
     signal: TaskSource | None = None,
+    stored: bool = False,
 ) -> Recipe:
     """A recipe from its text.
 
@@ -88,9 +91,12 @@ def parse_recipe(
         source: what messages call the recipe.
         folder: where a signal type's own file is looked for first.
         signal: instead of the recipe's; see `recipe_from_dict`.
+        stored: whether it comes from a run or a model, of which anyone may be the author. Unless this user is, it may
+            name no code but that of installed types, and `OwnRecipesOnly` settings have their defaults.
 
     Raises:
         RecipeError: all its mistakes.
+        GonkitError: a stored recipe that would run code which the user has not run before.
 
     Example:
         >>> text = '''
@@ -107,7 +113,10 @@ def parse_recipe(
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{source}: not valid TOML: {error}") from None
-    return recipe_from_dict(table, overrides, source=source, folder=folder, signal=signal)
+    if stored:
+        require_known_code(text, source=source, folder=folder, signal=signal)
+    foreign = stored and not is_own(text)
+    return recipe_from_dict(table, overrides, source=source, folder=folder, signal=signal, foreign=foreign)
 
 
 def recipe_from_dict(
@@ -117,6 +126,7 @@ def recipe_from_dict(
     source: str = "recipe",
     folder: Path | None = None,
     signal: TaskSource | None = None,
+    foreign: bool = False,
 ) -> Recipe:
     """A recipe from a dictionary with the keys of a recipe file; `signal` may also be a `Task` itself.
 
@@ -126,15 +136,15 @@ def recipe_from_dict(
         source: what messages call the recipe.
         folder: where a signal type's own file is looked for first.
         signal: instead of the table's: a `Task`; or its class or `file.py:Class`, which take the table's settings.
+        foreign: whether someone else wrote the table: `OwnRecipesOnly` settings have their defaults, and no data are
+            read to fill in settings.
 
     Raises:
         RecipeError: all its mistakes.
     """
     table = dict(copy.deepcopy(table))
-    problems: list[str] = []
     task_type = _write_task(table, table.get("signal") if signal is None else signal)
-    for override in overrides:
-        problems += _apply_override(table, override)
+    problems = [line for override in overrides for line in _apply_override(table, override)]
     problems += _take_out_dates(table)
     section_types: dict[str, type[Settings]] = {}
     if task_type is None:
@@ -150,17 +160,19 @@ def recipe_from_dict(
     for name, section_type in section_types.items():
         problems += _take_out_renamed(table, name, section_type)
         try:
-            sections[name] = _validate(section_type, table.get(name, {}))
+            sections[name] = _validate(section_type, table.get(name, {}), foreign)
         except ValidationError as error:
             problems += explain_validation_error(error, name, section_type)
         except GonkitError as error:
             problems.append(f"{name}: {error}")
     recipe = None
     if not problems:
+        if foreign and not isinstance(signal, Task):
+            sections["signal"] = sections["signal"].as_foreign(_overridden(overrides))
         sections = {name: settings.with_absolute_paths() for name, settings in sections.items()}
         try:
             recipe = Recipe(name=table.get("name", Path(source).stem), **sections)
-            problems += _check_consistency(recipe)
+            problems += check_consistency(recipe)
         except ValidationError as error:
             problems += explain_validation_error(error, "", Recipe)
     if problems or recipe is None:
@@ -169,10 +181,10 @@ def recipe_from_dict(
     return recipe
 
 
-def _validate(section_type: type[Settings], keys: Any) -> Settings:
+def _validate(section_type: type[Settings], keys: Any, foreign: bool) -> Settings:
     """The settings; mistakes in the keys are a ValidationError, a mistake in a task's own validators a GonkitError."""
     try:
-        return section_type.model_validate_json(json.dumps(keys))
+        return section_type.model_validate_json(json.dumps(keys), context={FOREIGN: foreign})
     except ValidationError:
         raise
     except Exception:
@@ -225,6 +237,11 @@ def _apply_override(table: Table, override: str) -> list[str]:
     return []
 
 
+def _overridden(overrides: Sequence[str]) -> set[str]:
+    """The dotted names of the task's settings that a user gives."""
+    return {override.partition("=")[0].strip().removeprefix("signal.") for override in overrides}
+
+
 def _take_out_dates(table: Any, place: str = "") -> list[str]:
     """Writes dates and times, which TOML has and no key takes, as text; a line for each."""
     lines = []
@@ -275,37 +292,3 @@ def _import_task_type(table: Table, section_types: dict[str, type[Settings]], fo
     section["type"] = resolve_class_path(name, folder)
     section_types["signal"] = task_type
     return []
-
-
-def _check_consistency(recipe: Recipe) -> list[str]:
-    """Mistakes in combinations of keys that are valid by themselves."""
-    task = recipe.signal
-    try:
-        objective = recipe.objective
-    except (GonkitError, ValueError) as error:
-        return [f"loss: {error}"]
-    problems = []
-    if objective.differentiates and recipe.train.compile is True:
-        problems.append(
-            "train.compile: a loss here differentiates the field, which then cannot be compiled; set it to false"
-        )
-    if recipe.latent.dropout and not task.conditioning_channels:
-        problems.append("latent.dropout: only signals with a source can be predicted from the origin; set it to 0")
-    if objective.requires("input") and not task.has_separate_encoder:
-        problems.append(
-            "loss.outer.source: there is no source to predict; it belongs to a task that converts one signal to another"
-        )
-    if not isinstance(objective.inner, PointwiseLoss):
-        name = recipe.loss.inner or task.input_type.default_losses.inner
-        if recipe.latent.inner_step.uses_curvature:
-            problems.append(
-                f'latent.origin: "{recipe.latent.origin}" needs a pointwise inner loss and {name!r} is none; set '
-                'origin = "gradient"'
-            )
-        if recipe.latent.refine:
-            problems.append(f"latent.refine: refinement needs a pointwise inner loss and {name!r} is none; set it to 0")
-    if recipe.train.polish and not recipe.latent.refine:
-        problems.append("train.polish: trains on refined latents, and latent.refine is 0; set latent.refine = 2, say")
-    if recipe.train.polish and objective.requires("posterior"):
-        problems.append("train.polish: the latents of a variational model are sampled, not refined; set it to 0")
-    return problems
