@@ -74,7 +74,7 @@ def load(
 
     Raises:
         gonkit.errors.GonkitError: no such file, or not one that gonkit wrote; a signal type that is not found, or that
-            the weights do not fit; or code that has not been run before, which the message names.
+            the weights do not fit; or code that no run of one's own has used, which the message names.
     """
     from gonkit.inference import Model
 

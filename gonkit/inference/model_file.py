@@ -68,8 +68,8 @@ def read_model_file(path: Path, signal: TaskSource | None = None, data: str | No
         data: instead of the setting `data` of its signal type.
 
     Raises:
-        GonkitError: no such file, or not a model file of this format; or one that would run code which the user has not
-            run before.
+        GonkitError: no such file, or not a model file of this format; or one that would run code that no run of the
+            user's own has used.
     """
     if path.is_dir():
         if not (path / MODEL_FILE).is_file():

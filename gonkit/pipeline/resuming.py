@@ -36,7 +36,7 @@ def read_stored_recipe(folder: Path, overrides: Sequence[str] = (), *, own_data:
 
     Raises:
         GonkitError: no run in the folder, or one whose data sets were passed to `gonkit.train` and now are not; or
-            overrides that change other keys; or a recipe that would run code which the user has not run before.
+            overrides that change other keys; or a recipe that would run code that no run of the user's own has used.
     """
     path = folder / RECIPE_FILE
     if not path.is_file():

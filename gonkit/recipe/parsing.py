@@ -61,7 +61,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = (), *, stored: bool
 
     Raises:
         RecipeError: all its mistakes.
-        GonkitError: a stored recipe that would run code which the user has not run before.
+        GonkitError: a stored recipe that would run code that no run of the user's own has used.
     """
     path = Path(path)
     try:
@@ -96,7 +96,7 @@ def parse_recipe(
 
     Raises:
         RecipeError: all its mistakes.
-        GonkitError: a stored recipe that would run code which the user has not run before.
+        GonkitError: a stored recipe that would run code that no run of the user's own has used.
 
     Example:
         >>> text = '''

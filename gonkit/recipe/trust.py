@@ -83,7 +83,7 @@ def require_known_code(text: str, *, source: str, folder: Path | None, signal: T
             unknown.append(f"\n  {key}: {code}")
     if unknown:
         raise GonkitError(
-            f"{source}: opening this would run code that you have not run before, and code may do anything"
+            f"{source}: opening this would run code that no run of yours has used, and code may do anything"
             + "".join(unknown)
             + "\nread it first; if you trust it, allow it with --trust-code, or trust_code=True in gonkit.load"
         )
@@ -146,4 +146,7 @@ def _mark(content: bytes) -> Path:
 
 
 def _is_known(content: bytes) -> bool:
-    return _mark(content).is_file()
+    try:
+        return _mark(content).is_file()
+    except OSError:  # a state folder that may not be read
+        return False

@@ -79,7 +79,7 @@ def test_code_of_someone_else_is_named_and_not_run(
     with pytest.raises(GonkitError) as caught:
         parse_recipe(text, source="theirs", folder=trap, stored=True)
     assert str(caught.value) == (
-        "theirs: opening this would run code that you have not run before, and code may do anything\n"
+        "theirs: opening this would run code that no run of yours has used, and code may do anything\n"
         f"  {place}: {what.format(folder=trap)}\n"
         "read it first; if you trust it, allow it with --trust-code, or trust_code=True in gonkit.load"
     )
@@ -157,7 +157,7 @@ def test_every_command_refuses_their_code_unless_it_is_trusted(
 def test_weights_are_not_taken_from_a_model_whose_code_is_not_trusted(theirs: Path) -> None:
     recipe = {"name": "x", "signal": Field(), **SMALL}
     recipe["train"] = SMALL["train"] | {"init_from": str(theirs)}
-    with pytest.raises(GonkitError, match="opening this would run code that you have not run before"):
+    with pytest.raises(GonkitError, match="opening this would run code that no run of yours has used"):
         gonkit.train(recipe, quiet=True)
 
 
