@@ -197,10 +197,12 @@ def _write_task(table: Table, task: Any) -> type[Task] | None:
 
     The class of an object need not be importable, as in a notebook.
     """
-    if isinstance(task, str):
-        table["signal"] = table.get("signal", {}) | {"type": resolve_class_path(task)}
+    stored = table.get("signal")
+    keys = stored if isinstance(stored, dict) else {}
+    if isinstance(task, str) and task is not stored:
+        table["signal"] = keys | {"type": resolve_class_path(task)}
     elif isinstance(task, type) and issubclass(task, Task):
-        table["signal"] = table.get("signal", {}) | {"type": _class_path(task)}
+        table["signal"] = keys | {"type": _class_path(task)}
         return task
     elif isinstance(task, Task):
         settings = task.model_dump(mode="json", by_alias=True, exclude_none=True, serialize_as_any=True)

@@ -74,7 +74,7 @@ def find_torchaudio(name: str, root: Path, download: bool, label: str | None) ->
             raise GonkitError(f"{name} could not be fetched to {root.resolve()}: {error}") from None
         raise GonkitError(
             f"{name} is not in {root.resolve()}, laid out as torchaudio does; set signal.root to the folder where it "
-            "is, or signal.download = true to fetch it"
+            "is, or signal.download = true in a recipe of yours to fetch it"
         ) from None
     return LabeledFolder.of(folder, names, "recordings", label, splits=splits)
 

@@ -55,7 +55,7 @@ def read_torchvision(data: str, root: Path, download: bool, split: Split) -> tup
     except RuntimeError:
         raise GonkitError(
             f"{name} is not in {root.resolve()}, laid out as torchvision does; set signal.root to "
-            "the folder where it is, or signal.download = true to fetch it"
+            "the folder where it is, or signal.download = true in a recipe of yours to fetch it"
         ) from None
     planes, labels = torch.as_tensor(public.data), torch.as_tensor(public.targets)
     if split != "test":

@@ -89,9 +89,44 @@ def test_code_of_someone_else_is_named_and_not_run(
     assert traces(trap) == ran
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'signal = "notes.py:X"',
+        'signal = ["notes.py:X"]',
+        'signal.type = ["notes.py:X"]',
+        'signal.type = "notes.py"',
+        'loss = "notes.py:X"\nsignal.type = "signals.image:Image"',
+        'loss.outer = ["notes.py:X"]\nsignal.type = "signals.image:Image"',
+    ],
+)
+def test_code_in_places_where_none_belongs_is_not_run_either(trap: Path, text: str) -> None:
+    with pytest.raises(GonkitError):
+        parse_recipe(text, folder=trap, stored=True)
+    with pytest.raises(GonkitError):
+        parse_recipe(text, folder=trap)
+    assert not traces(trap)
+
+
 def test_built_in_types_and_losses_need_no_trust() -> None:
     assert parse_recipe(changed_recipe((IMAGES, COLORIZE)), stored=True).signal.conditioning_channels
     assert parse_recipe(f"loss.outer = {{ huber = 1.0 }}\n{RECIPE}", stored=True).objective.outer.keys() == {"huber"}
+
+
+def test_a_package_that_registers_signal_types_is_imported(trap: Path) -> None:
+    text = RECIPE.replace("signals.image:Image", "gonkit_trap.inner:X")
+    with pytest.raises(GonkitError, match=r"the module gonkit_trap\.inner"):
+        parse_recipe(text, stored=True)
+    info = trap / "gonkit_trap-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gonkit_trap\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[gonkit.signals]\nmine = gonkit_trap:Mine\n")
+    with pytest.raises(GonkitError, match=r"the module gonkit_trap\.__main__"):
+        parse_recipe(text.replace("inner", "__main__"), stored=True)
+    assert not traces(trap)
+    with pytest.raises(GonkitError, match=r"gonkit_trap\.inner has no 'X'"):
+        parse_recipe(text, stored=True)
+    assert traces(trap) == ["gonkit_trap/__init__.ran", "gonkit_trap/inner.ran"]
 
 
 def test_a_model_file_s_code_is_not_run_when_it_is_opened(trained: Trained, trap: Path) -> None:
