@@ -14,7 +14,7 @@ from gonkit.pipeline.own_data import split_own_data
 from tests.data.fields import Field
 
 FIELD = Field(shape=[5, 7])
-VALUES = torch.rand(20, 5, 7)
+VALUES = torch.rand(20, 5, 7, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("data", [VALUES, VALUES.numpy(), {"values": VALUES}, list(VALUES.numpy())])
