@@ -7,6 +7,7 @@ __all__ = ["execute", "main"]
 import argparse
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from gonkit._version import __version__
 from gonkit.commands.checking import CHECK
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def execute(command: Command, options: argparse.Namespace) -> int:
     """Runs a command with parsed arguments; a user's mistake prints one sentence, without a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has: names of files may be of any bytes
     try:
         with sigterm_as_keyboard_interrupt():
             code = command.run(options)

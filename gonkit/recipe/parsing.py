@@ -9,15 +9,18 @@ import json
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from gonkit.data import Settings, Task, explain_validation_error
-from gonkit.errors import GonkitError, RecipeError, failures_named
+from gonkit.errors import GonkitError, RecipeError, failures_named, reading
 from gonkit.imports import did_you_mean, import_class, resolve_class_path
+from gonkit.limits import MAX_VALUES
 from gonkit.losses import PointwiseLoss
+from gonkit.recipe.overrides import Table, apply_override, keep_words
 from gonkit.recipe.settings import (
     EvaluateSettings,
     FieldSettings,
@@ -28,7 +31,6 @@ from gonkit.recipe.settings import (
     TrainSettings,
 )
 
-Table = dict[str, Any]
 TaskSource = Task | type[Task] | str
 SECTIONS: Mapping[str, type[Settings]] = {
     "field": FieldSettings,
@@ -57,16 +59,15 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         overrides: `section.key=value`, the value in TOML or a bare word.
 
     Raises:
-        RecipeError: all its mistakes.
+        RecipeError: no such file, or all its mistakes.
+        DamagedFileError: something else than text.
     """
     path = Path(path)
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
+    if not path.exists():
         names = (p.name for p in path.parent.glob("*.toml")) if path.parent.is_dir() else ()
-        raise RecipeError(f"{path}: no such recipe{did_you_mean(path.name, names)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from None
+        raise RecipeError(f"{path}: no such recipe{did_you_mean(path.name, names)}")
+    with reading(path, "a recipe"):
+        text = path.read_bytes().decode()
     return parse_recipe(text, overrides, source=str(path), folder=path.parent)
 
 
@@ -103,7 +104,7 @@ def parse_recipe(
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{source}: not valid TOML: {error}") from None
     return recipe_from_dict(table, overrides, source=source, folder=folder, signal=signal)
 
@@ -132,7 +133,7 @@ def recipe_from_dict(
     problems: list[str] = []
     task_type = _write_task(table, table.get("signal") if signal is None else signal)
     for override in overrides:
-        problems += _apply_override(table, override)
+        problems += apply_override(table, override)
     section_types: dict[str, type[Settings]] = {}
     if task_type is None:
         problems += _import_task_type(table, section_types, folder)
@@ -140,7 +141,7 @@ def recipe_from_dict(
         section_types["signal"] = task_type
     section_types |= SECTIONS
     for override in overrides:
-        _keep_words(table, override, section_types)
+        keep_words(table, override, section_types)
     for key in table.keys() - SECTIONS.keys() - {"name", "signal"}:
         problems.append(f"{key}: there is no such section{did_you_mean(key, ['name', 'signal', *SECTIONS])}")
     sections: Table = {}
@@ -169,12 +170,19 @@ def recipe_from_dict(
 def _validate(section_type: type[Settings], keys: Any) -> Settings:
     """The settings; mistakes in the keys are a ValidationError, a mistake in a task's own validators a GonkitError."""
     try:
-        return section_type.model_validate_json(json.dumps(keys))
+        return section_type.model_validate_json(json.dumps(keys, default=_as_text))
     except ValidationError:
         raise
     except Exception:
         with failures_named(section_type.__name__):
             raise
+
+
+def _as_text(value: Any) -> str:
+    """What TOML takes for a date or a time, such as the name of a folder, and paths."""
+    if isinstance(value, date | time | Path):  # a datetime is a date
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} in a recipe: {value!r}")
 
 
 def _write_task(table: Table, task: Any) -> type[Task] | None:
@@ -201,36 +209,6 @@ def _class_path(task_type: type[Task]) -> str:
     if name == "__main__" and file.is_file():
         name = str(file.resolve())
     return f"{name}:{task_type.__qualname__}"
-
-
-def _apply_override(table: Table, override: str) -> list[str]:
-    key, equals, text = override.partition("=")
-    *path, last = key.strip().split(".")
-    if not equals or not last:
-        return [f"--set {override}: must read section.key=value"]
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word
-    for step in path:
-        table = table.setdefault(step, {})
-        if not isinstance(table, dict):
-            return [f"--set {override}: {step!r} is not a section"]
-    table[last] = value
-    return []
-
-
-def _keep_words(table: Table, override: str, section_types: Mapping[str, type[Settings]]) -> None:
-    """A number given to a key that takes text is text, as in `--set signal.data=2024`."""
-    key, _, text = override.partition("=")
-    section, _, name = key.strip().partition(".")
-    keys = table.get(section)
-    if section not in section_types or not isinstance(keys, dict) or not isinstance(keys.get(name), int | float):
-        return
-    if (field := section_types[section].model_fields.get(name)) is not None:
-        kinds = {field.annotation, *get_args(field.annotation)}
-        if str in kinds and not kinds & {int, float, bool}:
-            keys[name] = text.strip()
 
 
 def _take_out_renamed(table: Table, section: str, section_type: type[Settings]) -> list[str]:
@@ -271,6 +249,8 @@ def _check_consistency(recipe: Recipe) -> list[str]:
         problems.append(
             "train.compile: a loss here differentiates the field, which then cannot be compiled; set it to false"
         )
+    if recipe.min_weights > MAX_VALUES:
+        problems.append(f"field: a network of {recipe.min_weights:,} weights; the limit is {MAX_VALUES:,}")
     if recipe.latent.dropout and not task.conditioning_channels:
         problems.append("latent.dropout: only signals with a source can be predicted from the origin; set it to 0")
     if objective.requires("input") and not task.has_separate_encoder:

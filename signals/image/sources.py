@@ -7,7 +7,6 @@ __all__ = ["BUILT_IN", "DIGITS", "TORCHVISION", "load_photographs", "read_hdf5_l
 from functools import lru_cache
 from pathlib import Path
 
-import h5py
 import numpy
 import torch
 from PIL import Image as pillow
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from gonkit.data import Split, evenly_spaced
 from gonkit.errors import GonkitError
+from gonkit.files import read_arrays
 
 BUILT_IN = {"digits": 8, "photos": 16}  # name → pixels per side
 # name → class in torchvision.datasets, pixels per side, channels
@@ -71,10 +71,9 @@ def read_hdf5_labels(path: Path, count: int) -> Tensor | None:
     Raises:
         GonkitError: they are no class numbers.
     """
-    with h5py.File(path, "r") as file:
-        if "label" not in file:
-            return None
-        labels = numpy.asarray(file["label"][()])
+    labels = read_arrays(path, "an HDF5 file", ["label"]).get("label")
+    if labels is None:
+        return None
     if labels.shape != (count,) or not numpy.issubdtype(labels.dtype, numpy.integer):
         raise GonkitError(f"{path}: label must be ({count},) integers; got {labels.shape} {labels.dtype}")
     if (bad := (labels < 0) | (labels >= count)).any():
