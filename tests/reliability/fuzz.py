@@ -63,22 +63,28 @@ class Failure:
         return f"--replay {self.kind}:{self.number}  ({', '.join(self.changes)})\n{self.problem}"
 
 
-def fuzz(count: int, seed: int, kinds: str = KINDS, *, seconds: float = SECONDS) -> Iterator[Failure]:
+def fuzz(count: int, seed: int) -> Iterator[Failure]:
     """Reads `count` inputs, of all kinds in turn, and yields those that failed.
 
     Args:
         count: of inputs.
         seed: number of the first one; the others follow.
+    """
+    names = list(_load(KINDS))
+    return read_inputs([(names[number % len(names)], number) for number in range(seed, seed + count)])
+
+
+def read_inputs(
+    inputs: Sequence[tuple[str, int]], kinds: str = KINDS, seconds: float = SECONDS, memory: int = MEMORY
+) -> Iterator[Failure]:
+    """Reads inputs and yields those that failed; after each failure, in a process that is started anew.
+
+    Args:
+        inputs: the kind and the number of each.
         kinds: `module:name` of a mapping of kinds.
         seconds: that reading one may take.
+        memory: bytes that the process may take beyond what reading good files takes.
     """
-    names = list(_load(kinds))
-    inputs = [(names[number % len(names)], number) for number in range(seed, seed + count)]
-    return read_inputs(inputs, kinds, seconds)
-
-
-def read_inputs(inputs: Sequence[tuple[str, int]], kinds: str = KINDS, seconds: float = SECONDS) -> Iterator[Failure]:
-    """Reads inputs, of a kind and with a number each, in a process that is started anew after each failure."""
     context, loaded = multiprocessing.get_context("forkserver"), _load(kinds)
     context.set_forkserver_preload(["tests.reliability.kinds", kinds.partition(":")[0]])  # processes start at once
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +95,7 @@ def read_inputs(inputs: Sequence[tuple[str, int]], kinds: str = KINDS, seconds: 
         waiting = list(reversed(inputs))
         while waiting:
             ours, theirs = context.Pipe()
-            process = context.Process(target=work, args=(theirs, Path(folder), kinds), daemon=True)
+            process = context.Process(target=work, args=(theirs, Path(folder), kinds, memory), daemon=True)
             process.start()
             theirs.close()
             ours.recv()  # that it is ready
@@ -113,7 +119,7 @@ def damage(kind: Kind, name: str, number: int, seeds: Path) -> tuple[bytes, list
     return kind.pack(good, part), changes
 
 
-def work(pipe: Connection, folder: Path, kinds: str) -> None:
+def work(pipe: Connection, folder: Path, kinds: str, memory: int) -> None:
     """Reads the inputs that a pipe names, and answers with what was wrong, or None."""
     loaded = _load(kinds)
     place, elsewhere, seeds = folder / "work" / "input", folder / "work" / "elsewhere", folder / "seeds"
@@ -134,7 +140,7 @@ def work(pipe: Connection, folder: Path, kinds: str) -> None:
         path = place / loaded[name].file
         path.write_bytes(damage(loaded[name], name, number, seeds)[0])
         problem = _read(loaded[name], path, watch)
-        if problem is None and _peak() - before > MEMORY:
+        if problem is None and _peak() - before > memory:
             problem = f"took {(_peak() - before) >> 20} MiB"
         if problem is None and any(elsewhere.iterdir()):
             problem = f"left {[one.name for one in elsewhere.iterdir()]} outside its folder"
