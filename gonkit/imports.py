@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["did_you_mean", "import_class", "resolve_class_path"]
 
 import importlib.util
+import os
 import sys
 import zlib
 from collections.abc import Iterable
@@ -122,7 +123,7 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _import_file(path: Path) -> ModuleType:
-    key = f"gonkit_user_{zlib.crc32(str(path).encode()):08x}"
+    key = f"gonkit_user_{zlib.crc32(os.fsencode(path)):08x}"
     if key not in sys.modules:
         spec = importlib.util.spec_from_file_location(key, path)
         if spec is None or spec.loader is None:

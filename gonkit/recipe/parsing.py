@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from gonkit.data import Settings, Task, explain_validation_error
 from gonkit.errors import GonkitError, RecipeError, failures_named, reading
+from gonkit.files import printable
 from gonkit.imports import did_you_mean, import_class, resolve_class_path
 from gonkit.limits import MAX_VALUES
 from gonkit.losses import PointwiseLoss
@@ -170,9 +171,11 @@ def recipe_from_dict(
 def _validate(section_type: type[Settings], keys: Any) -> Settings:
     """The settings; mistakes in the keys are a ValidationError, a mistake in a task's own validators a GonkitError."""
     try:
-        return section_type.model_validate_json(json.dumps(keys, default=_as_text))
+        return section_type.model_validate_json(json.dumps(keys, default=_as_text, ensure_ascii=False).encode())
     except ValidationError:
         raise
+    except UnicodeEncodeError as error:
+        raise GonkitError(_not_utf8(error)) from None
     except Exception:
         with failures_named(section_type.__name__):
             raise
@@ -237,9 +240,18 @@ def _import_task_type(table: Table, section_types: dict[str, type[Settings]], fo
     return []
 
 
+def _not_utf8(error: UnicodeEncodeError) -> str:
+    where = printable(error.object[max(0, error.start - 60) : error.end])
+    return f"a path or name that is not UTF-8, ...{where}; rename the file or folder"
+
+
 def _check_consistency(recipe: Recipe) -> list[str]:
     """Mistakes in combinations of keys that are valid by themselves."""
     task = recipe.signal
+    try:
+        recipe.toml().encode()  # its paths have become absolute
+    except UnicodeEncodeError as error:
+        return [_not_utf8(error)]
     try:
         objective = recipe.objective
     except (GonkitError, ValueError) as error:

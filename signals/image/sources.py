@@ -13,7 +13,7 @@ from PIL import Image as pillow
 from torch import Tensor
 
 from gonkit.data import Split, evenly_spaced
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
 from gonkit.files import read_arrays
 
 BUILT_IN = {"digits": 8, "photos": 16}  # name → pixels per side
@@ -50,13 +50,14 @@ def read_torchvision(data: str, root: Path, download: bool, split: Split) -> tup
     from torchvision import datasets
 
     name = TORCHVISION[data][0]
-    try:
-        public = getattr(datasets, name)(root, train=split != "test", download=download)
-    except RuntimeError:
-        raise GonkitError(
-            f"{name} is not in {root.resolve()}, laid out as torchvision does; set signal.root to "
-            "the folder where it is, or signal.download = true to fetch it"
-        ) from None
+    with reading(root, name):
+        try:
+            public = getattr(datasets, name)(root, train=split != "test", download=download)
+        except RuntimeError:
+            raise GonkitError(
+                f"{name} is not in {root.resolve()}, laid out as torchvision does; set signal.root to "
+                "the folder where it is, or signal.download = true to fetch it"
+            ) from None
     planes, labels = torch.as_tensor(public.data), torch.as_tensor(public.targets)
     if split != "test":
         held_out = evenly_spaced(min(MAX_VALIDATION, len(planes) // 10), len(planes))

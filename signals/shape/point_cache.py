@@ -143,10 +143,11 @@ def build_point_cache(
 
 def mesh_sources(found: LabeledFolder) -> list[MeshSource]:
     """The meshes of a folder."""
-    return [
-        MeshSource(name, hashlib.sha256(path.read_bytes()).hexdigest(), partial(read_mesh, path))
-        for name, path in zip(found.fields, found.paths, strict=True)
-    ]
+    sources = []
+    for name, path in zip(found.fields, found.paths, strict=True):
+        with reading(path, "a mesh"):
+            sources.append(MeshSource(name, hashlib.sha256(path.read_bytes()).hexdigest(), partial(read_mesh, path)))
+    return sources
 
 
 def sample_sdf_points(mesh: Mesh, count: int, generator: numpy.random.Generator) -> NDArray[numpy.float32]:
@@ -253,9 +254,10 @@ def _assemble(path: Path, parts: Path, sources: Sequence[MeshSource], points: in
                 group = f"mesh/{digest}"
                 if previous is not None and digest in previous_rows:
                     old = previous_rows[digest]
-                    training[row], evaluation[row] = previous["points"][old], previous["evaluation"][old]
-                    reports.append(previous["reports"].asstr()[old])
-                    previous.copy(group, file, name=group)
+                    with reading(path, WHAT, FIX):
+                        training[row], evaluation[row] = previous["points"][old], previous["evaluation"][old]
+                        reports.append(previous["reports"].asstr()[old])
+                        previous.copy(group, file, name=group)
                     continue
                 part_path = parts / f"{digest}.npz"
                 part = read_arrays(part_path, WHAT)

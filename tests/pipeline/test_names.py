@@ -14,7 +14,9 @@ import pytest
 from PIL import Image as pillow
 
 from gonkit.commands import main as gonkit
+from gonkit.errors import RecipeError
 from gonkit.evaluation import read_latents
+from gonkit.recipe import read_recipe
 from gonkit.run import main
 
 NAMES = (b"caf\xe9.png", b"two\nlines.png", b"tab\t.png")
@@ -64,3 +66,16 @@ def test_such_names_are_printed_with_escapes(data: Path) -> None:
     ran = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert b"caf\\udce9.png" in ran.stdout
     assert b"Traceback" not in ran.stderr
+
+
+def test_a_recipe_names_no_such_folders(
+    data: Path, recipe: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = data / os.fsdecode(b"d\xe9j\xe0")
+    expected = r"a path or name that is not UTF-8, \.\.\..*/d\\udce9; rename the file or folder"
+    path = recipe()
+    with pytest.raises(RecipeError, match=expected):
+        read_recipe(path, [f"signal.data={folder}"])
+    monkeypatch.chdir(folder)
+    with pytest.raises(RecipeError, match=expected):
+        read_recipe(path, ["signal.root=relative"])
