@@ -3,8 +3,8 @@
     python tests/reliability/fuzz.py --count 10000 --seed 1
     python tests/reliability/fuzz.py --replay picture.png:4711
 
-What is done to a file depends on its kind and the number of the input alone, by which a failure can be replayed. Inputs
-are read by a process of their own, with limits on its memory and time.
+What is done to a file depends on its kind and the number of the input alone, by which a failure can be replayed (but
+for Ogg: a good file of it has a random number). A process of its own reads inputs, with limits on memory and time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -75,7 +75,7 @@ def fuzz(count: int, seed: int) -> Iterator[Failure]:
 
 
 def read_inputs(
-    inputs: Sequence[tuple[str, int]], kinds: str = KINDS, seconds: float = SECONDS, memory: int = MEMORY
+    inputs: Iterable[tuple[str, int]], kinds: str = KINDS, seconds: float = SECONDS, memory: int = MEMORY
 ) -> Iterator[Failure]:
     """Reads inputs and yields those that failed; after each failure, in a process that is started anew.
 
@@ -92,20 +92,21 @@ def read_inputs(
         for name, kind in loaded.items():
             (seeds / name).mkdir(parents=True)
             kind.make(seeds / name / kind.file)
-        waiting = list(reversed(inputs))
-        while waiting:
+        waiting, more = iter(inputs), True
+        while more:
             ours, theirs = context.Pipe()
             process = context.Process(target=work, args=(theirs, Path(folder), kinds, memory), daemon=True)
             process.start()
             theirs.close()
             ours.recv()  # that it is ready
             problem = None
-            while waiting and problem is None:
-                name, number = waiting.pop()
-                problem = _ask(ours, name, number, seconds)
+            for name, number in waiting:
+                if (problem := _ask(ours, name, number, seconds)) is not None:
+                    break
             process.kill()
             process.join()
             shutil.rmtree(Path(folder, "work"))
+            more = problem is not None
             if problem is not None:
                 yield Failure(name, number, damage(loaded[name], name, number, seeds)[1], problem)
 
@@ -226,7 +227,14 @@ def main() -> int:
         kind, _, number = options.replay.rpartition(":")
         inputs = [(kind, int(number))]
     start, failed = time.monotonic(), Counter[str]()
-    for failure in read_inputs(inputs):
+
+    def counted() -> Iterator[tuple[str, int]]:
+        for done, one in enumerate(inputs):
+            if done and done % 1000 == 0:
+                print(f"{done:,} inputs, {time.monotonic() - start:.0f} s, failed: {dict(failed)}", flush=True)
+            yield one
+
+    for failure in read_inputs(counted()):
         failed[failure.kind] += 1
         print(failure, end="\n\n", flush=True)
     seconds = time.monotonic() - start
