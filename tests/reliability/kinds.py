@@ -37,7 +37,7 @@ from signals.image import Image
 from signals.points.tables import Columns, guess_columns, read_measurements
 from signals.shape.mesh import export_mesh, read_mesh
 from signals.shape.point_cache import MeshSource, build_point_cache, load_cached_mesh
-from tests.reliability.packing import first_member, replaced_member, with_checksums, without_digest
+from tests.reliability.packing import first_member, replaced_member, tensor_header, with_checksums, with_header
 
 RECIPE = """
 name = "small"
@@ -251,18 +251,20 @@ KINDS = {
     "member of points.npz": Kind("points.npz", make_points, read_points, first_member, replaced_member),
     "pictures.h5": Kind("pictures.h5", make_picture_rows, read_picture_rows),
     "model": Kind("model.safetensors", make_model, read_model_file),
-    "model without digest": Kind("model.safetensors", make_model, read_model_file, without_digest),
-    "checkpoint": Kind(
+    "header of model": Kind("model.safetensors", make_model, read_model_file, tensor_header, with_header),
+    "header of checkpoint": Kind(
         "checkpoint.safetensors",
         lambda path: save_checkpoint(path, 3, *training_state(), seconds=1.0),
         read_checkpoint,
-        without_digest,
+        tensor_header,
+        with_header,
     ),
-    "classifier": Kind(
+    "header of classifier": Kind(
         "classifier.safetensors",
         lambda path: save_feature_classifier(FeatureClassifier((9,), 1, 2), path),
         load_feature_classifier,
-        without_digest,
+        tensor_header,
+        with_header,
     ),
     **{f"latents.{end}": Kind(f"latents.{end}", make_latents, read_latents) for end in ("npz", "h5")},
     "member of latents.npz": Kind("latents.npz", make_latents, read_latents, first_member, replaced_member),

@@ -9,14 +9,21 @@ import zlib
 from io import BytesIO
 
 
-def without_digest(content: bytes) -> bytes:
-    """A file of tensors as earlier versions wrote it: what is changed in it is read and not noticed."""
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
+def tensor_header(content: bytes) -> bytes:
+    """The header of a file of tensors, without its digest, as earlier versions wrote it."""
+    header = json.loads(content[8 : _tensor_start(content)])
     del header["__metadata__"]["digest"]
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + content[start:]
+    return json.dumps(header).encode()
+
+
+def with_header(good: bytes, header: bytes) -> bytes:
+    """A file of tensors with another header, whose length is right."""
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + good[_tensor_start(good) :]
+
+
+def _tensor_start(content: bytes) -> int:
+    return 8 + int.from_bytes(content[:8], "little")
 
 
 def first_member(content: bytes) -> bytes:

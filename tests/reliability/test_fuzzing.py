@@ -14,7 +14,7 @@ import pytest
 
 from gonkit.errors import GonkitError
 from tests.reliability.fuzz import fuzz, read_inputs
-from tests.reliability.kinds import Kind
+from tests.reliability.kinds import KINDS, Kind
 
 MEMORY = 100 << 20  # bytes
 
@@ -48,6 +48,16 @@ PLANTED = {
     "program": planted(lambda path: subprocess.run(["true"], check=True)),
     "died": planted(lambda path: os.abort()),
 }
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_files_that_are_not_changed_are_read(tmp_path: Path, name: str) -> None:
+    kind = KINDS[name]
+    path = tmp_path / kind.file
+    kind.make(path)
+    good = path.read_bytes()
+    path.write_bytes(kind.pack(good, kind.unpack(good)))
+    kind.read(path)
 
 
 @pytest.mark.slow

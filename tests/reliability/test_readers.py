@@ -183,11 +183,11 @@ def test_a_wide_network_without_its_weights_is_refused_before_it_is_built(make: 
 @pytest.mark.parametrize("shape", [[10**9], [10**9, 10**9], ["a"], 3, [float("inf")]])
 def test_a_classifier_of_absurd_size_takes_no_memory(make: Make, shape: Any) -> None:
     with pytest.raises(DamagedFileError, match="cannot be read as a classifier of samples"):
-        load_feature_classifier(changed(make("classifier"), grid_shape=shape))
+        load_feature_classifier(changed(make("header of classifier"), grid_shape=shape))
 
 
 def test_a_checkpoint_without_its_step_is_passed_over(make: Make) -> None:
-    path = make("checkpoint")
+    path = make("header of checkpoint")
     (path.parent / PREVIOUS_FILE).write_bytes(path.read_bytes())
     changed(path.parent / CHECKPOINT_FILE, step=None)
     found = find_checkpoint(path.parent)
