@@ -203,15 +203,16 @@ def read_array(path: Path, key: str = "", beside: Sequence[str] = ()) -> Any:
 
 def array_keys(path: Path) -> list[str]:
     """Names of the arrays beside which labels and splits may lie; none for .npy files and folders."""
-    match path.suffix.lower():
-        case ".npz":
-            with reading(path, ".npz"), zipfile.ZipFile(path) as file:
-                return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
-        case ".zarr":
-            return sorted(name for name, _ in _zarr_group(path).arrays())
-        case ".h5" | ".hdf5":
-            return HDF5Rows.names(path)
-    return []
+    with reading(path, path.suffix):
+        match path.suffix.lower():
+            case ".npz":
+                with zipfile.ZipFile(path) as file:
+                    return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+            case ".zarr":
+                return sorted(name for name, _ in _zarr_group(path).arrays())
+            case ".h5" | ".hdf5":
+                return HDF5Rows.names(path)
+        return []
 
 
 class _Folder:
