@@ -95,7 +95,8 @@ def read_model_file(path: Path, signal: TaskSource | None = None, data: str | No
     recipe = parse_recipe(text, overrides, source=str(path), folder=path.parent, signal=signal)
     with reading(path, "a model of its recipe"):
         weights = _strip_prefix(tensors, "gon.")
-        if sum(map(Tensor.numel, weights.values())) < recipe.min_weights:  # before that much memory is taken
+        stored = sum(map(Tensor.numel, weights.values()))
+        if stored < recipe.min_weights(len(class_names)):  # before that much memory is taken
             raise ValueError("it has fewer weights than its recipe tells")
         gon = build_gon(recipe, classes=len(class_names))
         gon.load_state_dict(weights)

@@ -261,8 +261,8 @@ def _check_consistency(recipe: Recipe) -> list[str]:
         problems.append(
             "train.compile: a loss here differentiates the field, which then cannot be compiled; set it to false"
         )
-    if recipe.min_weights > MAX_VALUES:
-        problems.append(f"field: a network of {recipe.min_weights:,} weights; the limit is {MAX_VALUES:,}")
+    if (count := recipe.min_weights()) > MAX_VALUES:
+        problems.append(f"field: a network of {count:,} weights; the limit is {MAX_VALUES:,}")
     if recipe.latent.dropout and not task.conditioning_channels:
         problems.append("latent.dropout: only signals with a source can be predicted from the origin; set it to 0")
     if objective.requires("input") and not task.has_separate_encoder:

@@ -197,11 +197,12 @@ class Recipe(Settings):
     prior: PriorSettings = PriorSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
 
-    @property
-    def min_weights(self) -> int:
-        """Weights that the network has at least: those of its wide layers."""
+    def min_weights(self, classes: int = 0) -> int:
+        """Weights that the network has at least, with a head for so many classes: those of its wide layers."""
         field, dim = self.field, self.latent.dim
-        return field.width * (dim + (field.layers - 1) * field.width) + field.series * (dim + field.series_width)
+        head = classes * (self.latent.head_width or dim) if self.objective.requires("label") else 0
+        series = field.series * (dim + field.series_width)
+        return field.width * (dim + (field.layers - 1) * field.width) + series + head
 
     @cached_property
     def objective(self) -> Objective:

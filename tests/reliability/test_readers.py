@@ -175,9 +175,13 @@ def test_metadata_of_another_type_are_refused(make: Make, metadata: dict[str, An
 
 def test_a_wide_network_without_its_weights_is_refused_before_it_is_built(make: Make) -> None:
     path = make("model")
-    recipe = read_tensors(path)[1]["recipe"].replace("width = 4", "width = 30000")
-    with pytest.raises(DamagedFileError, match="it has fewer weights than its recipe tells"):
-        read_model_file(changed(path, recipe=recipe))
+    good = read_tensors(path)[1]["recipe"]
+    wide = good.replace("\nwidth = 4", "\nwidth = 30000")
+    many = good.replace("head_width = 0", "head_width = 60000") + "\n[loss.outer]\ncross_entropy = 1.0\n"
+    for recipe, classes in ((wide, 2), (many, 100_000)):
+        assert recipe != good
+        with pytest.raises(DamagedFileError, match="it has fewer weights than its recipe tells"):
+            read_model_file(changed(path, recipe=recipe, class_names=["a"] * classes))
 
 
 @pytest.mark.parametrize("shape", [[10**9], [10**9, 10**9], ["a"], 3, [float("inf")]])
