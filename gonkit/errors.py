@@ -12,6 +12,7 @@ __all__ = [
     "RecipeError",
     "TrainingInterrupted",
     "failures_named",
+    "reading",
 ]
 
 import os
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
+MAX_REASON = 300  # characters of a decoder's message
 GENERATED = ("<string>", "<frozen")  # beginnings of the file names of code that nobody wrote
 
 
@@ -34,7 +36,7 @@ class ContractError(GonkitError):
 
 
 class DamagedFileError(GonkitError):
-    """A file that gonkit did not write, or that is no longer as it wrote it."""
+    """A file whose content is not what it should be: of another kind, cut short, or changed since it was written."""
 
 
 class RecipeError(GonkitError):
@@ -88,6 +90,49 @@ def failures_named(member: str) -> Iterator[None]:
     except Exception as error:
         paragraph = str(error).partition("\n\n")[0]
         raise GonkitError(f"{member}: {type(error).__name__}: {paragraph}{_place(error)}") from error
+
+
+@contextmanager
+def reading(path: Path, what: str, fix: str = "") -> Iterator[None]:
+    """Inside, whatever a decoder raises at a file's content becomes one sentence with the file and what it should be.
+
+    Decoders fail at broken files in every way, not only in those that they document. A `GonkitError` stays as it is.
+
+    Args:
+        path: of the file.
+        what: it should be, as in "a recipe".
+        fix: what to do about it.
+
+    Raises:
+        DamagedFileError: content that cannot be read.
+        GonkitError: no such file.
+
+    Example:
+        >>> with reading(Path("data.json"), "a record", "remove it to go on"):
+        ...     {"train": 40}["test"]
+        Traceback (most recent call last):
+        gonkit.errors.DamagedFileError: data.json: cannot be read as a record: KeyError: 'test'; remove it to go on
+    """
+    try:
+        yield
+    except GonkitError:
+        raise
+    except FileNotFoundError as error:
+        raise GonkitError(f"{path}: cannot be read as {what}: there is no such file") from error
+    except Exception as error:
+        reason = _reason(error) + (f"; {fix}" if fix else "")
+        raise DamagedFileError(f"{path}: cannot be read as {what}: {reason}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says, in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = " ".join(str(error).partition("\n\n")[0].split())
+    text = text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]} ..."
+    if isinstance(error, OSError | ValueError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _place(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["did_you_mean", "import_class", "is_imported", "resolve_class_path"]
 
 import importlib.util
+import os
 import sys
 import zlib
 from collections.abc import Iterable
@@ -144,4 +145,4 @@ def _import_file(path: Path) -> ModuleType:
 
 def _file_key(path: Path) -> str:
     """How `sys.modules` calls a user's file."""
-    return f"gonkit_user_{zlib.crc32(str(path).encode()):08x}"
+    return f"gonkit_user_{zlib.crc32(os.fsencode(path)):08x}"

@@ -18,10 +18,11 @@ LAYERS = (  # from the top; a package imports only from lines below its own, pac
     ("losses",),
     ("metrics", "priors"),
     ("batch", "devices", "differentiation", "files", "imports", "plotting"),
+    ("limits",),
     ("errors", "_version"),
 )
 RANK = {name: -level for level, names in enumerate(LAYERS) for name in names}
-FOR_SIGNALS = {"batch", "data", "errors", "files", "imports", "losses", "metrics", "plotting"}
+FOR_SIGNALS = {"batch", "data", "errors", "files", "imports", "limits", "losses", "metrics", "plotting"}
 MODALITY = re.compile(
     r"\b(audio|sound|speech|waveform|wav|flac|pixel|mesh|voxel|glb|digit)(es|s)?\b", re.I
 )  # "image" is also what every type is previewed as

@@ -122,7 +122,7 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
 
 def test_pickles_are_not_read(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(3)}, tmp_path / "model.safetensors")
-    with pytest.raises(GonkitError, match="not a file that gonkit wrote"):
+    with pytest.raises(GonkitError, match="cannot be read as a file that gonkit wrote"):
         read_tensors(tmp_path / "model.safetensors")
 
 

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from io import TextIOWrapper
 
 from gonkit._version import __version__
 from gonkit.commands.checking import CHECK
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def execute(command: Command, options: argparse.Namespace) -> int:
     """Runs a command with parsed arguments; a user's mistake prints one sentence, without a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has: names of files may be of any bytes
     try:
         with sigterm_as_keyboard_interrupt(), _trust(options):
             code = command.run(options)

@@ -18,6 +18,7 @@ from torch import Tensor
 from gonkit.batch import Batch
 from gonkit.devices import free_memory_mib
 from gonkit.errors import GonkitError
+from gonkit.files import printable
 
 
 class DataFile(NamedTuple):
@@ -53,8 +54,8 @@ class DatasetInfo:
     files: Sequence[tuple[DataFile, ...]] | None = None
 
     def names_of(self, index: Tensor) -> list[str]:
-        """Names of the signals `index` (B,)."""
-        return [str(i) if self.names is None else self.names[i] for i in index.tolist()]
+        """Names of the signals `index` (B,), with escapes for what cannot be written; see `gonkit.files.printable`."""
+        return [str(i) if self.names is None else printable(self.names[i]) for i in index.tolist()]
 
     def class_name(self, label: int) -> str:
         """Name of a label, or its number."""

@@ -25,6 +25,7 @@ from torch import Tensor
 from gonkit.data.dataset import DataFile
 from gonkit.data.splits import Split, split_by_name
 from gonkit.errors import GonkitError
+from gonkit.files import printable
 
 SPLIT_FOLDERS: Mapping[str, Split] = {
     "train": "train",
@@ -63,7 +64,7 @@ def files_in(folder: Path, suffixes: Collection[str], noun: str, alternatives: S
 
 def files_below(folder: Path, paths: Sequence[Path]) -> list[tuple[DataFile, ...]]:
     """For `DatasetInfo.files`, where each signal has a file in a folder or below."""
-    return [(DataFile(path.relative_to(folder).as_posix(), path),) for path in paths]
+    return [(DataFile(printable(path.relative_to(folder).as_posix()), path),) for path in paths]
 
 
 def file_versions(paths: Sequence[Path]) -> FileVersions:

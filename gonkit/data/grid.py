@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gonkit.errors import ContractError
+from gonkit.limits import MAX_VALUES, require_at_most
 
 Resolution = int | Sequence[int]
 """One number, as `Signal.grid` counts it, or the number of points along each axis."""
@@ -62,6 +63,8 @@ class Grid:
 
     @staticmethod
     def _product(axes: Sequence[Tensor]) -> Grid:
+        shape = tuple(map(len, axes))
+        require_at_most(f"a grid of shape {shape}", math.prod(shape) * len(shape), MAX_VALUES, "coordinates")
         coords = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
         return Grid(coords.flatten(0, -2), tuple(coords.shape[:-1]))
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from gonkit.data.folder import SPLIT_FOLDERS, files_in, folder_split, ignored_files, split_folders
 from gonkit.data.splits import Split, abbreviate, report_skipped_files
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
+from gonkit.files import printable
 
 Fields = Mapping[str, str]
 LEVEL = re.compile(r"folder:(-?[1-9]\d*)")
@@ -159,7 +160,8 @@ class LabeledFolder:
 
     def classes(self, names: Sequence[str]) -> tuple[tuple[str, ...], list[int] | None]:
         """Sorted class names, and the label of each of some files; no names and None where files have no labels."""
-        labels = [self.fields[name].get("label") for name in names]
+        given = [self.fields[name].get("label") for name in names]
+        labels = [None if label is None else printable(label) for label in given]
         classes = sorted({label for label in labels if label is not None})
         if not classes or None in labels:
             return (), None
@@ -238,14 +240,10 @@ def _by_table(path: Path, folder: Path, names: Sequence[str], noun: str) -> _Lab
 
 def _read_table(path: Path) -> dict[str, Fields]:
     """The rows of a table by their file."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", restval="")
-            columns = [column.strip() for column in reader.fieldnames or ()]
-            rows = [{key.strip(): str(text).strip() for key, text in row.items()} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "there is no such file" if not path.exists() else error
-        raise GonkitError(f"{path}: cannot be read as a table of labels (signal.label): {reason}") from None
+    with reading(path, "a table of labels (signal.label)"), path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, restkey="", restval="")
+        columns = [column.strip() for column in reader.fieldnames or ()]
+        rows = [{key.strip(): str(text).strip() for key, text in row.items()} for row in reader]
     if not {"file", "label"} <= set(columns):
         got = ", ".join(columns) or "an empty file"
         raise GonkitError(

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy
 import torch
@@ -27,7 +27,8 @@ from gonkit.data.contract import read_dataset
 from gonkit.data.dataset import DataFile, SignalDataset, evenly_spaced
 from gonkit.data.signal import Task
 from gonkit.data.splits import Split, abbreviate
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
+from gonkit.files import read_json
 
 DATA_FILE = "data.json"  # of a run
 WHOLE_BYTES = 1 << 18  # up to which a file is hashed whole
@@ -116,18 +117,12 @@ class DataRecord:
         Raises:
             GonkitError: the file is damaged.
         """
-        try:
-            stored = json.loads(path.read_text())
-            splits: dict[Split, SplitRecord] = {}
-            for split in get_args(Split):
-                part = stored[split]
-                files = {name: FileRecord(**one) for name, one in part["files"].items()}
-                splits[split] = SplitRecord(part["count"], files, part["values"], part["labels"])
-        except FileNotFoundError:
+        if not path.exists():
             return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise GonkitError(f"{path}: not a record of data, or damaged ({error!r}); remove it to go on") from None
-        return DataRecord(splits)
+        fix = "remove it to go on"
+        stored = read_json(path, "a record of data", fix)
+        with reading(path, "a record of data", fix):
+            return DataRecord({split: _split_record(stored[split]) for split in get_args(Split)})
 
     def encode(self) -> bytes:
         """The content of a file that `read` reads."""
@@ -182,6 +177,20 @@ class DataRecord:
         return [split for split, part in self.splits.items() if name in part.files]
 
 
+def _split_record(part: Mapping[str, Any]) -> SplitRecord:
+    """A split of a stored record.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: something else.
+    """
+    files = {
+        name: FileRecord(int(one["size"]), int(one["modified"]), str(one["digest"]))
+        for name, one in part["files"].items()
+    }
+    values = numpy.array(part["values"], numpy.float64).tolist()
+    return SplitRecord(int(part["count"]), files, values, str(part["labels"]))
+
+
 def read_split(task: Task, split: Split, record_file: Path | None = None) -> SignalDataset:
     """The signals of a split, which a task reads.
 
@@ -203,11 +212,9 @@ def file_digest(path: Path) -> str:
     Raises:
         GonkitError: the file cannot be read.
     """
-    try:
+    with reading(path, "a file of data"):
         status = path.stat()
         return _digest_of_version(path, status.st_size, status.st_mtime_ns)
-    except OSError as error:
-        raise GonkitError(f"{path}: cannot be read: {error}") from None
 
 
 @lru_cache(maxsize=1 << 16)
@@ -225,10 +232,8 @@ def _digest_of_version(path: Path, size: int, modified: int) -> str:
 
 def _record_files(files: Sequence[DataFile], earlier: Mapping[str, FileRecord]) -> dict[DataFile, FileRecord]:
     def record(file: DataFile) -> FileRecord:
-        try:
+        with reading(file.path, "a file of data"):
             status = file.path.stat()
-        except OSError as error:
-            raise GonkitError(f"{file.path}: cannot be read: {error}") from None
         size, modified, before = status.st_size, status.st_mtime_ns, earlier.get(file.name)
         if before is not None and (before.size, before.modified) == (size, modified):
             return before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["HDF5Rows", "StreamingDataset"]
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,9 @@ from gonkit.batch import Batch
 from gonkit.data.dataset import DatasetInfo, SignalDataset
 from gonkit.data.grid import Grid
 from gonkit.data.masks import observed_mask
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
+from gonkit.files import hdf5_dataset, hdf5_names, open_hdf5
+from gonkit.limits import MAX_VALUES, require_at_most, require_bytes
 
 
 class StreamingDataset(SignalDataset):
@@ -71,15 +74,17 @@ class HDF5Rows:
     def __init__(self, path: Path, name: str) -> None:
         self.path, self.name = path, name
         self._opened: tuple[int, Any] | None = None
-        try:
-            with h5py.File(path, "r") as file:
-                if name not in file or not isinstance(file[name], h5py.Dataset):
-                    listed = ", ".join(_dataset_names(file)) or "none"
-                    raise GonkitError(f"{path}: no dataset {name!r} in it; there are {listed}")
-                self.shape: tuple[int, ...] = file[name].shape
-                self.dtype: numpy.dtype[Any] = file[name].dtype
-        except OSError as error:
-            raise GonkitError(f"{path}: cannot be read as an HDF5 file: {error}") from None
+        with open_hdf5(path) as file:
+            dataset = hdf5_dataset(file, name)
+            if dataset is None:
+                listed = ", ".join(hdf5_names(file)) or "none"
+                raise GonkitError(f"{path}: no dataset {name!r} in it; there are {listed}")
+            if not dataset.shape:
+                raise GonkitError(f"{path}: {name} is no array of signals; got one value, or none")
+            require_bytes(path, dataset.size * dataset.dtype.itemsize)
+            require_at_most(path, math.prod(dataset.shape[1:]), MAX_VALUES, "values in a signal")
+            self.shape: tuple[int, ...] = dataset.shape
+            self.dtype: numpy.dtype[Any] = dataset.dtype
 
     @staticmethod
     def names(path: Path) -> list[str]:
@@ -88,23 +93,15 @@ class HDF5Rows:
         Raises:
             GonkitError: it cannot be read.
         """
-        try:
-            with h5py.File(path, "r") as file:
-                return _dataset_names(file)
-        except OSError as error:
-            raise GonkitError(f"{path}: cannot be read as an HDF5 file: {error}") from None
+        with open_hdf5(path) as file:
+            return hdf5_names(file)
 
     def __getitem__(self, row: int) -> numpy.ndarray:
-        if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = os.getpid(), h5py.File(self.path, "r")[self.name]
-        values: numpy.ndarray = self._opened[1][row]
-        return values
+        with reading(self.path, "an HDF5 file"):
+            if self._opened is None or self._opened[0] != os.getpid():
+                self._opened = os.getpid(), h5py.File(self.path, "r")[self.name]
+            values: numpy.ndarray = self._opened[1][row]
+            return values
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_opened": None}
-
-
-def _dataset_names(file: h5py.File) -> list[str]:
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    return names

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from gonkit.data import Signal, SignalDataset, evenly_spaced
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
 from gonkit.files import read_tensors, write_tensors
 
 NUM_FEATURES = 64
@@ -163,6 +163,10 @@ def load_feature_classifier(path: Path) -> FeatureClassifier:
         raise GonkitError(
             f"{path}: not a classifier of samples; `gonkit evaluate RUN --samples` writes one into the run folder"
         )
-    classifier = FeatureClassifier(tuple(metadata["grid_shape"]), metadata["channels"], metadata["num_classes"])
-    classifier.load_state_dict(tensors)
+    with reading(path, "a classifier of samples"):
+        sizes = tuple(metadata["grid_shape"]), metadata["channels"], metadata["num_classes"]
+        with torch.device("meta"):  # takes no memory, whatever the sizes
+            classifier = FeatureClassifier(*sizes)
+        classifier.load_state_dict(tensors, assign=True)
+        classifier.float()
     return classifier.eval().requires_grad_(False)

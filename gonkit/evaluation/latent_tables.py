@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from gonkit.data import Split
-from gonkit.errors import GonkitError
-from gonkit.files import write_bytes
+from gonkit.errors import GonkitError, reading
+from gonkit.files import read_arrays, write_bytes
 from gonkit.inference import Model, encode_dataset
 
 SUFFIXES = (".npz", ".h5")
+WHAT = "latents"  # for messages
 
 
 class LatentTable(NamedTuple):
@@ -76,32 +77,34 @@ def read_latents(path: Path) -> dict[Split, LatentTable]:
     Raises:
         GonkitError: no such file, or not one of gonkit's.
     """
-    try:
-        arrays = _read(path)
-    except (OSError, ValueError) as error:
-        raise GonkitError(f"{path}: cannot be read as latents: {error}; write them with gonkit latents RUN") from None
+    _suffix(path)
+    arrays = read_arrays(path, WHAT)
     tables: dict[Split, LatentTable] = {}
-    for split in get_args(Split):
-        if f"{split}/latent" in arrays:
-            label = arrays.get(f"{split}/label")
-            names = [str(name) for name in arrays[f"{split}/name"]]
-            latent = torch.from_numpy(arrays[f"{split}/latent"])
-            tables[split] = LatentTable(latent, None if label is None else torch.from_numpy(label), names)
+    with reading(path, WHAT, "write them anew with gonkit latents RUN"):
+        for split in get_args(Split):
+            if f"{split}/latent" in arrays:
+                latent, names, label = (arrays.get(f"{split}/{part}") for part in ("latent", "name", "label"))
+                tables[split] = _table(latent, names, label)
+        if not tables:
+            raise ValueError(f"it holds no latents of {', '.join(get_args(Split))}")
     return tables
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if _suffix(path) == ".npz":
-        with numpy.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    import h5py
+def _table(latent: Any, names: Any, label: Any) -> LatentTable:
+    """The arrays of one split as a table.
 
-    with h5py.File(path) as file:
-        return {
-            f"{split}/{key}": part.asstr()[()] if key == "name" else part[()]
-            for split, group in file.items()
-            for key, part in group.items()
-        }
+    Raises:
+        ValueError: arrays that do not fit together.
+    """
+    if latent.ndim != 2 or latent.dtype.kind != "f":
+        raise ValueError(f"latents are floating-point numbers (N, K); got {latent.dtype} {latent.shape}")
+    count = len(latent)
+    if names is None or names.shape != (count,) or names.dtype.kind not in "UO":
+        raise ValueError(f"there must be {count} names")
+    if label is not None and (label.shape != (count,) or label.dtype.kind not in "iu"):
+        raise ValueError(f"labels are ({count},) whole numbers; got {label.dtype} {label.shape}")
+    numbers = None if label is None else torch.from_numpy(label.astype(numpy.int64))
+    return LatentTable(torch.from_numpy(latent.astype(numpy.float32)), numbers, list(map(str, names)))
 
 
 def _text() -> Any:

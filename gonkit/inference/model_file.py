@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gonkit._version import __version__
 from gonkit.data import DATA_FILE
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
 from gonkit.files import read_tensors, write_tensors
 from gonkit.inference.build import build_gon
 from gonkit.nn import GON
@@ -90,19 +90,23 @@ def read_model_file(path: Path, signal: TaskSource | None = None, data: str | No
             "recipe again"
         )
     overrides = [] if data is None else [f"signal.data={json.dumps(data)}"]
-    recipe = parse_recipe(
-        metadata["recipe"], overrides, source=str(path), folder=path.parent, signal=signal, stored=True
-    )
-    class_names = tuple(metadata.get("class_names", ()))
-    gon = build_gon(recipe, classes=len(class_names))
-    try:
-        gon.load_state_dict(_strip_prefix(tensors, "gon."))
+    text, class_names = metadata["recipe"], metadata.get("class_names", [])
+    if not isinstance(text, str) or not isinstance(class_names, list):
+        raise GonkitError(f"{path}: not a gonkit model: its recipe is no text, or its class names no list")
+    recipe = parse_recipe(text, overrides, source=str(path), folder=path.parent, signal=signal, stored=True)
+    with reading(path, "a model of its recipe"):
+        weights = _strip_prefix(tensors, "gon.")
+        stored = sum(map(Tensor.numel, weights.values()))
+        if stored < recipe.min_weights(len(class_names)):  # before that much memory is taken
+            raise ValueError("it has fewer weights than its recipe tells")
+        gon = build_gon(recipe, classes=len(class_names))
+        gon.load_state_dict(weights)
         prior = load_prior(_strip_prefix(tensors, "prior."))
-    except (RuntimeError, KeyError) as error:
-        raise GonkitError(f"{path}: weights that do not fit its recipe: {error}") from None
     gon = gon.eval().requires_grad_(False)
     data_file = path.parent / DATA_FILE if path.with_name(RECIPE_FILE).is_file() else None
-    return ModelContent(recipe, gon, prior, class_names, bool(metadata.get("own_data", False)), data_file)
+    return ModelContent(
+        recipe, gon, prior, tuple(map(str, class_names)), bool(metadata.get("own_data", False)), data_file
+    )
 
 
 def _strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

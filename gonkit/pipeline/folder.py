@@ -180,8 +180,8 @@ def _read_lock(path: Path) -> dict[str, str | int] | None:
     """What a lock says; None if there is none, or one that was not completed."""
     try:
         lock = json.loads(path.read_bytes())
-        return {key: lock[key] for key in ("host", "process", "started")}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {"host": str(lock["host"]), "process": int(lock["process"]), "started": str(lock["started"])}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -77,7 +77,7 @@ def write_report(
     parts += _curves(folder)
     parts.append(f"<h2>Recipe</h2><pre>{html.escape(recipe.toml())}</pre></html>")
     path = folder / "report.html"
-    write_bytes(path, "\n".join(parts).encode())
+    write_bytes(path, "\n".join(parts).encode(errors="backslashreplace"))
     return path
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 __all__ = ["CHANGEABLE_KEYS", "read_stored_recipe"]
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gonkit.errors import GonkitError
+from gonkit.files import read_json
 from gonkit.inference import RECIPE_FILE
 from gonkit.recipe import Recipe, read_recipe
 
@@ -42,7 +42,7 @@ def read_stored_recipe(folder: Path, overrides: Sequence[str] = (), *, own_data:
     if not path.is_file():
         raise GonkitError(f"{folder}: no run to resume: there is no {RECIPE_FILE} in it")
     versions = folder / VERSIONS_FILE
-    if not own_data and versions.is_file() and json.loads(versions.read_text()).get("own_data"):
+    if not own_data and versions.is_file() and read_json(versions, "versions").get("own_data"):
         raise GonkitError(
             f"{folder}: this run's data sets were passed to gonkit.train; resume it with gonkit.train(..., "
             "dataset=..., out=..., resume=True)"

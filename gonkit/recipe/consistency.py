@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["check_consistency"]
+__all__ = ["check_consistency", "not_utf8"]
 
 from gonkit.errors import GonkitError
+from gonkit.files import printable
+from gonkit.limits import MAX_VALUES
 from gonkit.losses import PointwiseLoss
 from gonkit.recipe.settings import Recipe
 
@@ -12,6 +14,10 @@ from gonkit.recipe.settings import Recipe
 def check_consistency(recipe: Recipe) -> list[str]:
     """One line for each mistake."""
     task = recipe.signal
+    try:
+        recipe.toml().encode()  # its paths have become absolute
+    except UnicodeEncodeError as error:
+        return [not_utf8(error)]
     try:
         objective = recipe.objective
     except (GonkitError, ValueError) as error:
@@ -21,6 +27,8 @@ def check_consistency(recipe: Recipe) -> list[str]:
         problems.append(
             "train.compile: a loss here differentiates the field, which then cannot be compiled; set it to false"
         )
+    if (count := recipe.min_weights()) > MAX_VALUES:
+        problems.append(f"field: a network of {count:,} weights; the limit is {MAX_VALUES:,}")
     if recipe.latent.dropout and not task.conditioning_channels:
         problems.append("latent.dropout: only signals with a source can be predicted from the origin; set it to 0")
     if objective.requires("input") and not task.has_separate_encoder:
@@ -41,3 +49,9 @@ def check_consistency(recipe: Recipe) -> list[str]:
     if recipe.train.polish and objective.requires("posterior"):
         problems.append("train.polish: the latents of a variational model are sampled, not refined; set it to 0")
     return problems
+
+
+def not_utf8(error: UnicodeEncodeError) -> str:
+    """A sentence about a path or name that cannot be written into a recipe."""
+    where = printable(error.object[max(0, error.start - 60) : error.end])
+    return f"a path or name that is not UTF-8, ...{where}; rename the file or folder"

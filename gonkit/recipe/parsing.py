@@ -9,16 +9,16 @@ import json
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import date, time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from gonkit.data import FOREIGN, Settings, Task, explain_validation_error
-from gonkit.errors import GonkitError, RecipeError, failures_named
+from gonkit.errors import GonkitError, RecipeError, failures_named, reading
 from gonkit.imports import did_you_mean, import_class, resolve_class_path
-from gonkit.recipe.consistency import check_consistency
+from gonkit.recipe.consistency import check_consistency, not_utf8
+from gonkit.recipe.overrides import Table, apply_override, keep_words, overridden, take_out_dates
 from gonkit.recipe.settings import (
     EvaluateSettings,
     FieldSettings,
@@ -30,8 +30,6 @@ from gonkit.recipe.settings import (
 )
 from gonkit.recipe.trust import TaskSource, is_own, require_known_code
 
-Table = dict[str, Any]
-DATES = (date, time)  # a datetime is a date
 SECTIONS: Mapping[str, type[Settings]] = {
     "field": FieldSettings,
     "latent": LatentSettings,
@@ -60,17 +58,16 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = (), *, stored: bool
         stored: whether it lies in a run folder; see `parse_recipe`.
 
     Raises:
-        RecipeError: all its mistakes.
+        RecipeError: no such file, or all its mistakes.
+        DamagedFileError: something else than text.
         GonkitError: a stored recipe that would run code that no run of the user's own has used.
     """
     path = Path(path)
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
+    if not path.exists():
         names = (p.name for p in path.parent.glob("*.toml")) if path.parent.is_dir() else ()
-        raise RecipeError(f"{path}: no such recipe{did_you_mean(path.name, names)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from None
+        raise RecipeError(f"{path}: no such recipe{did_you_mean(path.name, names)}")
+    with reading(path, "a recipe"):
+        text = path.read_bytes().decode()
     return parse_recipe(text, overrides, source=str(path), folder=path.parent, stored=stored)
 
 
@@ -111,7 +108,7 @@ def parse_recipe(
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{source}: not valid TOML: {error}") from None
     if stored:
         require_known_code(text, source=source, folder=folder, signal=signal)
@@ -144,8 +141,8 @@ def recipe_from_dict(
     """
     table = dict(copy.deepcopy(table))
     task_type = _write_task(table, table.get("signal") if signal is None else signal)
-    problems = [line for override in overrides for line in _apply_override(table, override)]
-    problems += _take_out_dates(table)
+    problems = [line for override in overrides for line in apply_override(table, override)]
+    problems += take_out_dates(table)
     section_types: dict[str, type[Settings]] = {}
     if task_type is None:
         problems += _import_task_type(table, section_types, folder)
@@ -153,7 +150,7 @@ def recipe_from_dict(
         section_types["signal"] = task_type
     section_types |= SECTIONS
     for override in overrides:
-        _keep_words(table, override, section_types)
+        keep_words(table, override, section_types)
     for key in table.keys() - SECTIONS.keys() - {"name", "signal"}:
         problems.append(f"{key}: there is no such section{did_you_mean(key, ['name', 'signal', *SECTIONS])}")
     sections: Table = {}
@@ -168,7 +165,7 @@ def recipe_from_dict(
     recipe = None
     if not problems:
         if foreign and not isinstance(signal, Task):
-            sections["signal"] = sections["signal"].as_foreign(_overridden(overrides))
+            sections["signal"] = sections["signal"].as_foreign(overridden(overrides))
         sections = {name: settings.with_absolute_paths() for name, settings in sections.items()}
         try:
             recipe = Recipe(name=table.get("name", Path(source).stem), **sections)
@@ -184,12 +181,22 @@ def recipe_from_dict(
 def _validate(section_type: type[Settings], keys: Any, foreign: bool) -> Settings:
     """The settings; mistakes in the keys are a ValidationError, a mistake in a task's own validators a GonkitError."""
     try:
-        return section_type.model_validate_json(json.dumps(keys), context={FOREIGN: foreign})
+        written = json.dumps(keys, default=_as_text, ensure_ascii=False).encode()
+        return section_type.model_validate_json(written, context={FOREIGN: foreign})
     except ValidationError:
         raise
+    except UnicodeEncodeError as error:
+        raise GonkitError(not_utf8(error)) from None
     except Exception:
         with failures_named(section_type.__name__):
             raise
+
+
+def _as_text(value: Any) -> str:
+    """Paths, in dictionaries."""
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} in a recipe: {value!r}")
 
 
 def _write_task(table: Table, task: Any) -> type[Task] | None:
@@ -218,56 +225,6 @@ def _class_path(task_type: type[Task]) -> str:
     if name == "__main__" and file.is_file():
         name = str(file.resolve())
     return f"{name}:{task_type.__qualname__}"
-
-
-def _apply_override(table: Table, override: str) -> list[str]:
-    key, equals, text = override.partition("=")
-    *path, last = key.strip().split(".")
-    if not equals or not last:
-        return [f"--set {override}: must read section.key=value"]
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word
-    if isinstance(value, DATES):  # no key takes one
-        value = text.strip()
-    for step in path:
-        table = table.setdefault(step, {})
-        if not isinstance(table, dict):
-            return [f"--set {override}: {step!r} is not a section"]
-    table[last] = value
-    return []
-
-
-def _overridden(overrides: Sequence[str]) -> set[str]:
-    """The dotted names of the task's settings that a user gives."""
-    return {override.partition("=")[0].strip().removeprefix("signal.") for override in overrides}
-
-
-def _take_out_dates(table: Any, place: str = "") -> list[str]:
-    """Writes dates and times, which TOML has and no key takes, as text; a line for each."""
-    lines = []
-    for name, value in table.items() if isinstance(table, dict) else enumerate(table):
-        key = f"{place}.{name}" if place else str(name)
-        if isinstance(value, DATES):
-            table[name] = str(value)
-            lines.append(f'{key}: got the date or time {value}; if it is text, write "{value}" in quotation marks')
-        elif isinstance(value, dict | list):
-            lines += _take_out_dates(value, key)
-    return lines
-
-
-def _keep_words(table: Table, override: str, section_types: Mapping[str, type[Settings]]) -> None:
-    """A number given to a key that takes text is text, as in `--set signal.data=2024`."""
-    key, _, text = override.partition("=")
-    section, _, name = key.strip().partition(".")
-    keys = table.get(section)
-    if section not in section_types or not isinstance(keys, dict) or not isinstance(keys.get(name), int | float):
-        return
-    if (field := section_types[section].model_fields.get(name)) is not None:
-        kinds = {field.annotation, *get_args(field.annotation)}
-        if str in kinds and not kinds & {int, float, bool}:
-            keys[name] = text.strip()
 
 
 def _take_out_renamed(table: Table, section: str, section_type: type[Settings]) -> list[str]:

@@ -32,6 +32,7 @@ from pydantic import (
 
 from gonkit.data import IsPath, Settings, Task
 from gonkit.errors import failures_named
+from gonkit.limits import MAX_LAYERS, MAX_UNITS
 from gonkit.losses import Objective
 from gonkit.nn import DampedStep, GradientStep, InnerStep, SparseStep
 from gonkit.priors import PriorKind
@@ -43,9 +44,9 @@ SelectionRule = Literal["last", "best", "most-normal"]
 class FieldSettings(Settings):
     """[field]: the network."""
 
-    width: PositiveInt = 256
+    width: Annotated[int, Field(gt=0, le=MAX_UNITS)] = 256
     """Units of each sine layer."""
-    layers: PositiveInt = 4
+    layers: Annotated[int, Field(gt=0, le=MAX_LAYERS)] = 4
     """Number of sine layers."""
     omega: PositiveFloat = 30.0
     """ω₀ of the first layer in radians per unit of coordinate: the frequencies it starts with."""
@@ -59,7 +60,7 @@ class FieldSettings(Settings):
     """Functions of a Fourier series beside the sine layers, whose coefficients depend on the latent; 0 for none. It
     starts at the principal components of the training signals; see `gonkit.nn.FourierSeries`. As many as a signal has
     points, and half as many again on a plane, hold everything."""
-    series_width: NonNegativeInt = 512
+    series_width: Annotated[int, Field(ge=0, le=MAX_UNITS)] = 512
     """Units of the two layers between latent and coefficients; 0 for coefficients that are affine in the latent."""
     standardize: bool = True
     """Subtract the training set's mean from values and divide by its standard deviation, of each channel; never done
@@ -69,7 +70,7 @@ class FieldSettings(Settings):
 class LatentSettings(Settings):
     """[latent]: how latents are inferred."""
 
-    dim: PositiveInt = 32
+    dim: Annotated[int, Field(gt=0, le=MAX_UNITS)] = 32
     """K."""
     origin: Literal["gradient", "damped", "sparse"] = "damped"
     """The inner step: "damped"; "gradient" as in the paper; "sparse", not affine in the data, to classify."""
@@ -84,7 +85,7 @@ class LatentSettings(Settings):
     """τ of the sparse step: latents below this share of their root mean square become zero."""
     dropout: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of signals that are trained with their latent at the origin, so that the source alone can be converted."""
-    head_width: NonNegativeInt = 0
+    head_width: Annotated[int, Field(ge=0, le=MAX_UNITS)] = 0
     """Units of a hidden layer between latent and labels, for losses on labels; 0 for the paper's linear head."""
     points: PositiveInt | None = None
     """Points drawn to infer latents from during training; None for all."""
@@ -214,6 +215,13 @@ class Recipe(Settings):
     train: TrainSettings = TrainSettings()
     prior: PriorSettings = PriorSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+
+    def min_weights(self, classes: int = 0) -> int:
+        """Weights that the network has at least, with a head for so many classes: those of its wide layers."""
+        field, dim = self.field, self.latent.dim
+        head = classes * (self.latent.head_width or dim) if self.objective.requires("label") else 0
+        series = field.series * (dim + field.series_width)
+        return field.width * (dim + (field.layers - 1) * field.width) + series + head
 
     @cached_property
     def objective(self) -> Objective:

@@ -13,12 +13,12 @@ __all__ = [
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gonkit.errors import DamagedFileError, GonkitError
+from gonkit.errors import DamagedFileError, GonkitError, reading
 from gonkit.files import read_tensors, write_tensors
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -77,7 +77,7 @@ def find_checkpoint(folder: Path) -> FoundCheckpoint | None:
     for path in (folder / CHECKPOINT_FILE, folder / PREVIOUS_FILE):
         if path.exists():
             try:
-                return FoundCheckpoint(path, int(_read(path)[1]["step"]), tuple(damaged))
+                return FoundCheckpoint(path, _read(path).step, tuple(damaged))
             except DamagedFileError as error:
                 damaged.append(str(error))
     if damaged:
@@ -92,10 +92,10 @@ def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[torch.opt
     Raises:
         GonkitError: a file that is damaged, of another format or of another network.
     """
-    tensors, metadata = _read(path)
+    tensors, step, seconds = _read(path)
     weights = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
     states = [optimizer.state_dict() for optimizer in optimizers]
-    try:
+    with reading(path, "a checkpoint of the recipe beside it"):
         for key, value in tensors.items():
             if key.startswith("optimizer."):
                 _, number, index, name = key.split(".")
@@ -103,16 +103,21 @@ def load_checkpoint(path: Path, model: nn.Module, optimizers: Sequence[torch.opt
         model.load_state_dict(weights)
         for optimizer, state in zip(optimizers, states, strict=True):
             optimizer.load_state_dict(state)
-    except (RuntimeError, ValueError, KeyError, IndexError) as error:
-        raise GonkitError(f"{path}: of another network than the recipe beside it: {error}") from None
-    return int(metadata["step"]), float(metadata["seconds"])
+    return step, seconds
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+class _Content(NamedTuple):
+    tensors: dict[str, Tensor]
+    step: int
+    seconds: float
+
+
+def _read(path: Path) -> _Content:
     tensors, metadata = read_tensors(path)
     if (found := metadata.get("format", 1)) != FORMAT:
         raise GonkitError(
             f"{path}: a checkpoint of format {found}, and this version of gonkit resumes format {FORMAT}: start the "
             "run's recipe again"
         )
-    return tensors, metadata
+    with reading(path, "a checkpoint"):
+        return _Content(tensors, int(metadata["step"]), float(metadata["seconds"]))

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gonkit.data import Signal
+from gonkit.errors import reading
 from gonkit.files import write_bytes
 from gonkit.plotting import image_grid
 
@@ -29,10 +30,24 @@ THUMBNAIL_SIZE = (32, 32)  # in TensorBoard's projector
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl, without a last line that a kill cut short."""
+    """The lines of a run's metrics.jsonl, without a last line that a kill cut short.
+
+    Raises:
+        GonkitError: a line that is no step with numbers.
+    """
     path = folder / METRICS_FILE
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [_parse_line(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    with reading(path, "metrics", f"remove line {number}"):
+        values = json.loads(line)
+        if not isinstance(values, dict) or not isinstance(values.get("step"), int):
+            raise ValueError(f"line {number} has no step")
+        if wrong := [name for name, value in values.items() if not isinstance(value, int | float)]:
+            raise ValueError(f"{wrong[0]!r} in line {number} is no number")
+        return values
 
 
 def log_embedding(

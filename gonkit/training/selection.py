@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
 from gonkit.files import read_tensors, write_tensors
 from gonkit.recipe import SelectionRule
 
@@ -39,7 +39,7 @@ class ModelSelection:
         self.rule = rule
         self.score: float | None = None
         if rule != "last" and self.path.exists():
-            self.score = float(read_tensors(self.path)[1]["score"])
+            self.score = float(self._stored("score"))
 
     def update(self, step: int, model: nn.Module, metrics: Mapping[str, float]) -> None:
         """Keeps the weights if no earlier validation was better.
@@ -61,8 +61,13 @@ class ModelSelection:
     def restore(self, model: nn.Module) -> None:
         """Loads the selected weights into the model, if there are any."""
         if self.score is not None:
-            model.load_state_dict(read_tensors(self.path)[0])
+            with reading(self.path, "selected weights"):
+                model.load_state_dict(read_tensors(self.path)[0])
 
     def step(self) -> int | None:
         """Training step of the selected weights; None if the last ones are the model."""
-        return None if self.score is None else int(read_tensors(self.path)[1]["step"])
+        return None if self.score is None else int(self._stored("step"))
+
+    def _stored(self, name: str) -> float:
+        with reading(self.path, "selected weights"):
+            return float(read_tensors(self.path)[1][name])

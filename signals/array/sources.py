@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["SUFFIXES", "ArraySource", "Layout", "array_keys", "open_source", "read_array"]
 
+import math
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +16,10 @@ from typing import Any
 import numpy
 
 from gonkit.data import DataFile, HDF5Rows, LabeledFolder, files_below
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
+from gonkit.files import read_arrays
 from gonkit.imports import did_you_mean
+from gonkit.limits import MAX_VALUES, require_at_most
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".zarr")
 MAX_AXES = 4  # of a grid
@@ -143,7 +147,8 @@ class ArraySource:
         return Layout.interpret(self.shape[1:], axes, channels_axis)
 
     def __getitem__(self, number: int) -> Array:
-        return numpy.asarray(self._rows()[number])
+        with reading(self.path, "arrays"):
+            return numpy.asarray(self._rows()[number])
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_opened": None}
@@ -168,6 +173,7 @@ def open_source(path: Path, key: str, beside: Sequence[str] = (), label: str | N
     """
     if path.suffix.lower() in SUFFIXES:
         source = ArraySource(path, partial(read_array, path, key, beside))
+        require_at_most(path, math.prod(source.shape[1:]), MAX_VALUES, "values in a signal")
         if len(source.shape) < 2:
             raise GonkitError(f"{path}: wanted (N, *grid) or (N, *grid, C) for N signals; got {source.shape}")
     else:
@@ -185,32 +191,28 @@ def read_array(path: Path, key: str = "", beside: Sequence[str] = ()) -> Any:
     Raises:
         GonkitError: no such file or array, or one that cannot be read.
     """
-    if not path.exists():
-        raise GonkitError(f"{path}: there is no such file")
-    try:
+    with reading(path, path.suffix):
+        path.stat()  # which says it where there is no such file
         if path.suffix.lower() == ".npy":
-            return numpy.load(path, mmap_mode="r", allow_pickle=False)
-        if path.suffix.lower() == ".npz":
-            with numpy.load(path, allow_pickle=False) as file:
-                return file[_choose_key(path, key, list(file), beside)]
+            return numpy.lib.format.open_memmap(path, mode="r")
         if path.suffix.lower() == ".zarr":
             return _open_zarr(path, key, beside)
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise GonkitError(f"{path}: cannot be read as {path.suffix}: {error}") from None
-    return HDF5Rows(path, _choose_key(path, key, HDF5Rows.names(path), beside))
+        name = _choose_key(path, key, array_keys(path), beside)
+        return read_arrays(path, path.suffix, [name])[name] if path.suffix.lower() == ".npz" else HDF5Rows(path, name)
 
 
 def array_keys(path: Path) -> list[str]:
     """Names of the arrays beside which labels and splits may lie; none for .npy files and folders."""
-    match path.suffix.lower():
-        case ".npz":
-            with numpy.load(path, allow_pickle=False) as file:
-                return list(file)
-        case ".zarr":
-            return sorted(name for name, _ in _zarr_group(path).arrays())
-        case ".h5" | ".hdf5":
-            return HDF5Rows.names(path)
-    return []
+    with reading(path, path.suffix):
+        match path.suffix.lower():
+            case ".npz":
+                with zipfile.ZipFile(path) as file:
+                    return [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
+            case ".zarr":
+                return sorted(name for name, _ in _zarr_group(path).arrays())
+            case ".h5" | ".hdf5":
+                return HDF5Rows.names(path)
+        return []
 
 
 class _Folder:

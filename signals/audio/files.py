@@ -25,9 +25,11 @@ import torch
 from torch import Tensor
 
 from gonkit.data import SignalReader, SignalWriter
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
 from gonkit.files import atomic_path
+from gonkit.limits import MAX_FILTER, MAX_VALUES, require_at_most
 
+FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64"})
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"})
 CANCELLED = 1e-3  # share of the channels' power below which their mean is what is left of opposite phases
 BLOCK_SIZE = 1 << 18  # frames copied at a time
@@ -51,8 +53,6 @@ def mix_to_mono(channels: Tensor, native_rate: int, rate: int, name: str) -> Ten
     Raises:
         GonkitError: silent throughout, or channels that cancel each other.
     """
-    from torchaudio.functional import resample
-
     samples = channels.mean(0)
     if not channels.any():
         raise GonkitError(f"{name}: all {len(samples)} samples are zero: a silent recording has nothing to learn from")
@@ -61,8 +61,24 @@ def mix_to_mono(channels: Tensor, native_rate: int, rate: int, name: str) -> Ten
             f"{name}: its {len(channels)} channels have opposite phases and cancel each other when they are mixed down "
             "to mono; invert or remove one of them"
         )
-    mono: Tensor = samples if native_rate == rate else resample(samples, native_rate, rate)
+    mono: Tensor = samples if native_rate == rate else _resample(samples, native_rate, rate, name)
     return mono
+
+
+def _resample(samples: Tensor, native_rate: int, rate: int, name: str) -> Tensor:
+    """Samples (T',) at `rate` Hz of those (T,) at `native_rate` Hz; `name` is for messages.
+
+    Raises:
+        GonkitError: rates whose filter, one phase for each sample of their common period, would be too large.
+    """
+    from torchaudio.functional import resample
+
+    divisor = math.gcd(native_rate, rate)
+    size = (native_rate // divisor) * (rate // divisor)
+    place = f"{name}: resampling from {native_rate:,} to {rate:,} Hz"
+    require_at_most(place, size, MAX_FILTER, "numbers of a filter", f"set signal.rate = {native_rate}, or convert it")
+    resampled: Tensor = resample(samples, native_rate, rate)
+    return resampled
 
 
 def resampled_length(path: Path, rate: int) -> int:
@@ -81,8 +97,6 @@ def read_segment(path: Path, start: int, count: int, rate: int) -> Tensor:
     Raises:
         GonkitError: unreadable, cut short, or with samples that are not finite.
     """
-    from torchaudio.functional import resample
-
     reader = AudioReader(path)
     divisor = math.gcd(reader.resolution, rate)
     native, target = reader.resolution // divisor, rate // divisor  # `native` frames last as long as `target` samples
@@ -91,7 +105,7 @@ def read_segment(path: Path, start: int, count: int, rate: int) -> Tensor:
     last = min(reader.shape[0], (-(-(start + count) // target) + margin) * native)
     reader.skip(first * native)
     samples = reader.read(max(0, last - first * native))[..., 0].mean(0)
-    mono = samples if native == target else resample(samples, reader.resolution, rate)
+    mono = samples if native == target else _resample(samples, reader.resolution, rate, str(path))
     return fit_length(mono[start - first * target :], count)
 
 
@@ -114,15 +128,16 @@ class AudioReader(SignalReader):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with reading(path, "sound"):
+            path.stat()  # which says it where there is no such file
             self.file = soundfile.SoundFile(path)
-        except (soundfile.SoundFileError, OSError) as error:
-            reason = "there is no such file" if not path.exists() else str(error).rpartition(": ")[2]
-            raise GonkitError(f"{path}: cannot be read as sound: {reason}") from None
+            expected, actual = _riff_length(path), path.stat().st_size
+        if self.file.format not in FORMATS:
+            raise GonkitError(f"{path}: cannot be read as sound: it holds {self.file.format_info}")
+        require_at_most(path, self.file.frames * self.file.channels, MAX_VALUES, "samples")
         self.shape = (self.file.frames,)
         self.num_tracks = self.file.channels
         self.resolution = self.file.samplerate
-        expected, actual = _riff_length(path), path.stat().st_size
         if expected is not None and expected > actual:
             raise GonkitError(
                 f"{path}: cut short: its header speaks of {expected:,} bytes and the file has {actual:,}; copy it again"
@@ -136,13 +151,8 @@ class AudioReader(SignalReader):
         self.position = self.file.seek(self.position + count)
 
     def read(self, count: int) -> Tensor:
-        try:
+        with reading(self.path, f"sound after {self.position / self.resolution:.3f} s"):
             samples = torch.from_numpy(self.file.read(count, dtype="float32", always_2d=True))
-        except soundfile.SoundFileError as error:
-            raise GonkitError(
-                f"{self.path}: damaged somewhere after {self.position / self.resolution:.3f} s: "
-                f"{str(error).rpartition(': ')[2]}"
-            ) from None
         if len(samples) < count:
             raise GonkitError(
                 f"{self.path}: cut short: {self.position + len(samples):,} of {self.shape[0]:,} frames can be read; "

@@ -28,9 +28,11 @@ from torch import Tensor
 
 from gonkit.batch import Sample
 from gonkit.data import SignalFiles, SignalReader
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
 from gonkit.files import atomic_path
 
+AVIF = [".avif"] if features.check("avif") else []
+FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else [])]  # to read EPS runs programs
 MIN_ALPHA = 8  # of 255, below which a color cannot be seen
 
 
@@ -53,8 +55,7 @@ class ImageFiles(SignalFiles):
     """Picture files, read and written with Pillow."""
 
     read_suffixes: ClassVar[frozenset[str]] = frozenset(
-        {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-        | ({".avif"} if features.check("avif") else set())
+        [".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", *AVIF]
     )
     write_suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".webp")
 
@@ -165,8 +166,9 @@ def opened(path: Path) -> Iterator[pillow.Image]:
     Raises:
         GonkitError: it cannot be read; also inside the block.
     """
-    try:
-        with warnings.catch_warnings(action="ignore"), pillow.open(path) as picture:
-            yield picture
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
-        raise GonkitError(f"{path}: cannot be read as a picture: {error}") from None
+    with (
+        reading(path, "a picture"),
+        warnings.catch_warnings(action="ignore"),
+        pillow.open(path, formats=FORMATS) as picture,
+    ):
+        yield picture

@@ -7,14 +7,14 @@ __all__ = ["BUILT_IN", "DIGITS", "TORCHVISION", "load_photographs", "read_hdf5_l
 from functools import lru_cache
 from pathlib import Path
 
-import h5py
 import numpy
 import torch
 from PIL import Image as pillow
 from torch import Tensor
 
 from gonkit.data import Split, evenly_spaced
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
+from gonkit.files import read_arrays
 
 BUILT_IN = {"digits": 8, "photos": 16}  # name → pixels per side
 # name → class in torchvision.datasets, pixels per side, channels
@@ -50,13 +50,14 @@ def read_torchvision(data: str, root: Path, download: bool, split: Split) -> tup
     from torchvision import datasets
 
     name = TORCHVISION[data][0]
-    try:
-        public = getattr(datasets, name)(root, train=split != "test", download=download)
-    except RuntimeError:
-        raise GonkitError(
-            f"{name} is not in {root.resolve()}, laid out as torchvision does; set signal.root to "
-            "the folder where it is, or signal.download = true in a recipe of yours to fetch it"
-        ) from None
+    with reading(root, name):
+        try:
+            public = getattr(datasets, name)(root, train=split != "test", download=download)
+        except RuntimeError:
+            raise GonkitError(
+                f"{name} is not in {root.resolve()}, laid out as torchvision does; set signal.root to "
+                "the folder where it is, or signal.download = true in a recipe of yours to fetch it"
+            ) from None
     planes, labels = torch.as_tensor(public.data), torch.as_tensor(public.targets)
     if split != "test":
         held_out = evenly_spaced(min(MAX_VALIDATION, len(planes) // 10), len(planes))
@@ -71,10 +72,9 @@ def read_hdf5_labels(path: Path, count: int) -> Tensor | None:
     Raises:
         GonkitError: they are no class numbers.
     """
-    with h5py.File(path, "r") as file:
-        if "label" not in file:
-            return None
-        labels = numpy.asarray(file["label"][()])
+    labels = read_arrays(path, "an HDF5 file", ["label"]).get("label")
+    if labels is None:
+        return None
     if labels.shape != (count,) or not numpy.issubdtype(labels.dtype, numpy.integer):
         raise GonkitError(f"{path}: label must be ({count},) integers; got {labels.shape} {labels.dtype}")
     if (bad := (labels < 0) | (labels >= count)).any():

@@ -13,9 +13,10 @@ from typing import Any
 import h5py
 import numpy
 
-from gonkit.errors import GonkitError
-from gonkit.files import atomic_path
+from gonkit.errors import GonkitError, reading
+from gonkit.files import atomic_path, read_arrays
 from gonkit.imports import did_you_mean
+from gonkit.limits import MAX_VALUES, require_at_most
 
 SUFFIXES = frozenset({".npz", ".h5", ".hdf5", ".parquet", ".csv"})
 PARTS = ("coords", "values", "mask", "signal", "label")  # arrays of .npz and HDF5 files
@@ -74,7 +75,8 @@ def guess_columns(path: Path, columns: Columns) -> Columns:
             f'signal.values = ["{known[-1] if known else "value"}"]; there are {", ".join(known) or "none"}'
         )
     arrays = _read_arrays(path)
-    dims, channels = (_as_columns(arrays[part]).shape[1] for part in ("coords", "values"))
+    with reading(path, path.suffix):
+        dims, channels = (_as_columns(arrays[part]).shape[1] for part in ("coords", "values"))
     numbered = tuple(f"channel {number}" for number in range(channels))
     return replace(
         columns,
@@ -94,6 +96,11 @@ def read_measurements(path: Path, columns: Columns) -> list[Measurements]:
         GonkitError: a file that cannot be read, columns that are missing, shapes that do not fit together, or
             coordinates that are not finite.
     """
+    with reading(path, path.suffix):
+        return _measurements(path, columns)
+
+
+def _measurements(path: Path, columns: Columns) -> list[Measurements]:
     arrays = _read_columns(path, columns) if path.suffix.lower() in (".parquet", ".csv") else _read_arrays(path)
     coords, values = (_as_columns(arrays[part]) for part in ("coords", "values"))
     for part, array, names in (("coords", coords, columns.coords), ("values", values, columns.values)):
@@ -113,6 +120,10 @@ def read_measurements(path: Path, columns: Columns) -> list[Measurements]:
         if mask.shape not in (values.shape, (len(values), 1)):
             raise GonkitError(f"{path}: mask: wanted ({len(values)},) or {values.shape}; got {arrays['mask'].shape}")
         values = numpy.where(mask, values, numpy.nan)
+    for part in ("signal", "label"):
+        if part in arrays and (arrays[part].shape != (len(values),) or arrays[part].dtype.kind not in "biufSUOMm"):
+            got = f"{arrays[part].dtype} {arrays[part].shape}"
+            raise GonkitError(f"{path}: {part}: wanted ({len(values)},) numbers or words; got {got}")
     groups = _groups(arrays["signal"]) if "signal" in arrays else {path.stem: numpy.arange(len(values))}
     labels = arrays.get("label")
     return [
@@ -160,17 +171,7 @@ def _as_columns(array: Array) -> Array:
 
 def _read_arrays(path: Path) -> Mapping[str, Array]:
     """Arrays of an .npz or HDF5 file."""
-    if not path.exists():
-        raise GonkitError(f"{path}: there is no such file")
-    try:
-        if path.suffix.lower() == ".npz":
-            with numpy.load(path, allow_pickle=False) as file:
-                arrays = {part: file[part] for part in PARTS if part in file}
-        else:
-            with h5py.File(path, "r") as file:
-                arrays = {part: file[part][()] for part in PARTS if part in file}
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise GonkitError(f"{path}: cannot be read as {path.suffix}: {error}") from None
+    arrays = read_arrays(path, path.suffix, PARTS)
     needed = ("coords", "values") if path.suffix.lower() == ".npz" else ("coords", "values", "signal")
     if absent := [part for part in needed if part not in arrays]:
         raise GonkitError(
@@ -200,15 +201,16 @@ def _read_columns(path: Path, columns: Columns) -> Mapping[str, Array]:
 
 def _read_table(path: Path) -> Any:
     try:
-        from pyarrow import ArrowException, csv, parquet
+        from pyarrow import csv, parquet
     except ImportError:
         raise GonkitError(f"{path}: reading tables needs pyarrow: pip install 'gonkit[tables]'") from None
-    if not path.exists():
-        raise GonkitError(f"{path}: there is no such file")
-    try:
-        return csv.read_csv(path) if path.suffix.lower() == ".csv" else parquet.read_table(path)
-    except (ArrowException, OSError) as error:
-        raise GonkitError(f"{path}: cannot be read as {path.suffix}: {error}") from None
+    with reading(path, path.suffix):
+        path.stat()  # which says it where there is no such file
+        if path.suffix.lower() == ".csv":
+            return csv.read_csv(path)
+        with parquet.ParquetFile(path) as file:
+            require_at_most(path, file.metadata.num_rows * file.metadata.num_columns, MAX_VALUES, "values")
+            return file.read()
 
 
 def _write_table(source: Path, columns: Columns, values: Array, target: Path) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gonkit.batch import Batch
 from gonkit.data import DatasetInfo, HDF5Rows, InMemoryDataset, Pair, SignalDataset, files_below
+from gonkit.errors import reading
 from gonkit.files import atomic_path
 from signals.shape.isosurface import Surface, surface_from_mesh
 from signals.shape.mesh import HALF_EXTENT, Mesh, Normalization, signed_distance
@@ -221,4 +222,8 @@ def load_shared_distances(cache: PointCache) -> Tensor:
         distances = [signed_distance(load_cached_mesh(cache.path, row), points)[0] for row in cache.rows]
         with atomic_path(path) as temporary:
             numpy.save(temporary, numpy.stack(distances).astype(numpy.float32))
-    return torch.from_numpy(numpy.load(path, allow_pickle=False))
+    with reading(path, "signed distances", "remove it, and it is made anew"):
+        stored = numpy.load(path, mmap_mode="r", allow_pickle=False)
+        if stored.shape != (len(cache.rows), len(points)):
+            raise ValueError(f"({len(cache.rows)}, {len(points)}) are wanted; got {stored.shape}")
+        return torch.from_numpy(numpy.array(stored, numpy.float32))

@@ -26,7 +26,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from gonkit.errors import GonkitError
+from gonkit.errors import GonkitError, reading
 from signals.shape.orientation import orient_parts
 from signals.shape.ply import read_ply
 from signals.shape.polygons import read_obj, read_off, triangulate
@@ -127,25 +127,22 @@ def read_mesh(path: Path) -> Mesh:
         GonkitError: the file is unreadable, or `normalize_mesh` refuses its contents.
     """
     readers = {".obj": read_obj, ".off": read_off, ".ply": read_ply}
-    try:
-        with numpy.errstate(all="ignore"):
-            if (reader := readers.get(path.suffix.lower())) is None:
-                vertices, faces = _read_with_trimesh(path)
-            else:
-                vertices, polygons = reader(path.read_bytes())
-                faces = triangulate(vertices, polygons)
-    except Exception as error:  # readers of broken files fail in many ways
-        reason = "there is no such file" if not path.exists() else f"{type(error).__name__}: {error}"
-        raise GonkitError(f"{path}: cannot be read as a mesh: {reason}") from None
-    mesh = normalize_mesh(vertices, faces, str(path))
-    return replace(mesh, faces=orient_parts(mesh.vertices, mesh.faces))
+    with reading(path, "a mesh"), numpy.errstate(all="ignore"):
+        path.stat()  # which says it where there is no such file
+        if (reader := readers.get(path.suffix.lower())) is None:
+            vertices, faces = _read_with_trimesh(path)
+        else:
+            vertices, polygons = reader(path.read_bytes())
+            faces = triangulate(vertices, polygons)
+        mesh = normalize_mesh(vertices, faces, str(path))
+        return replace(mesh, faces=orient_parts(mesh.vertices, mesh.faces))
 
 
 def _read_with_trimesh(path: Path) -> tuple[Array, NDArray[numpy.int64]]:
     import trimesh
 
     logging.getLogger("trimesh").setLevel(logging.CRITICAL)
-    loaded: Any = trimesh.load(path, force="mesh", process=False)
+    loaded: Any = trimesh.load(path, force="mesh", process=False, skip_materials=True)
     vertices = numpy.asarray(getattr(loaded, "vertices", ()), numpy.float64).reshape(-1, 3)
     return vertices, numpy.asarray(getattr(loaded, "faces", ()), numpy.int64).reshape(-1, 3)
 

@@ -88,13 +88,26 @@ def _parse_header(header: str) -> tuple[str | None, list[_Element]]:
     return order, elements
 
 
+def _require_rows(element: _Element, left: int) -> None:
+    """Checks that what is left of a file, in words or bytes, can hold as many rows as are announced."""
+    if not 0 <= element.count * max(1, len(element.properties)) <= left:
+        raise ValueError(f"cut short: {element.count} rows of {element.name} are announced")
+
+
+def _require_length(length: int) -> None:
+    if length < 0:
+        raise ValueError(f"a list of {length} numbers")
+
+
 def _read_text(body: bytes, elements: list[_Element]) -> dict[str, Columns]:
     words, at, tables = body.split(), 0, {}
     for element in elements:
+        _require_rows(element, len(words) - at)
         rows: dict[str, list[Any]] = {one.name: [] for one in element.properties}
         for _ in range(element.count):
             for one in element.properties:
                 length = int(words[at]) if one.length else 1
+                _require_length(length)
                 at += bool(one.length)
                 values = numpy.array(words[at : at + length], numpy.float64)
                 if len(values) < length:
@@ -108,6 +121,7 @@ def _read_text(body: bytes, elements: list[_Element]) -> dict[str, Columns]:
 def _read_binary(body: bytes, elements: list[_Element], order: str) -> dict[str, Columns]:
     at, tables = 0, {}
     for element in elements:
+        _require_rows(element, len(body) - at)
         lengths = [_peek(body, at, element, order)] if element.count else []
         rows = _read_uniform(body, at, element, order, lengths[0]) if lengths else None
         if rows is None:
@@ -125,6 +139,7 @@ def _peek(body: bytes, at: int, element: _Element, order: str) -> list[int]:
         length = 1
         if one.length:
             length = int(numpy.frombuffer(body, order + one.length, 1, at)[0])
+            _require_length(length)
             lengths.append(length)
             at += numpy.dtype(one.length).itemsize
         at += length * numpy.dtype(one.kind).itemsize
@@ -156,6 +171,7 @@ def _read_rows(body: bytes, at: int, element: _Element, order: str) -> tuple[Col
             length = 1
             if one.length:
                 length = int(numpy.frombuffer(body, order + one.length, 1, at)[0])
+                _require_length(length)
                 at += numpy.dtype(one.length).itemsize
             values = numpy.frombuffer(body, order + one.kind, length, at) if length else numpy.empty(0)
             rows[one.name].append(values if one.length else values[0])

@@ -23,16 +23,16 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import h5py
 import numpy
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from gonkit.data import LabeledFolder
-from gonkit.errors import GonkitError
-from gonkit.files import atomic_path
+from gonkit.data import HDF5Rows, LabeledFolder
+from gonkit.errors import GonkitError, reading
+from gonkit.files import atomic_path, printable, read_arrays
 from signals.shape.mesh import (
     Array,
     Mesh,
@@ -49,6 +49,7 @@ Repair = Literal["none", "watertight"]
 NEAR_STD = (0.01, 0.05)  # normal noise on points near the surface, half of them each, in normalized units
 NUM_EVAL_POINTS = 20_000  # uniform points at which shapes are evaluated
 SERIAL_SECONDS = 2.0  # of work before other processes are started
+WHAT, FIX = "prepared meshes", "remove it, and it is made anew"  # for messages
 VERSION = 3  # of the file's contents
 
 
@@ -117,7 +118,7 @@ def build_point_cache(
     path, parts = cache / f"{title}-{key}.h5", cache / f"{title}-{key}.parts"
     for stale in parts.glob(".*"):  # drafts of a process that was killed
         stale.unlink(missing_ok=True)
-    rows = _read_rows(path)
+    rows = _read_rows(path, points)
     missing = {s.digest: s for s in sources if s.digest not in rows and not (parts / f"{s.digest}.npz").exists()}
     problems: dict[str, str] = {}
     with tqdm(total=len(missing), unit="mesh", desc="points", disable=(quiet or not missing) or None) as bar:
@@ -128,7 +129,7 @@ def build_point_cache(
     usable = [source for source in sources if source.digest not in problems]
     if {source.digest for source in usable} - rows.keys():
         _assemble(path, parts, usable, points)
-        rows = _read_rows(path)
+        rows = _read_rows(path, points)
     reports = _read_reports(path) if usable else {}
     return PointCache(
         path,
@@ -142,10 +143,11 @@ def build_point_cache(
 
 def mesh_sources(found: LabeledFolder) -> list[MeshSource]:
     """The meshes of a folder."""
-    return [
-        MeshSource(name, hashlib.sha256(path.read_bytes()).hexdigest(), partial(read_mesh, path))
-        for name, path in zip(found.fields, found.paths, strict=True)
-    ]
+    sources = []
+    for name, path in zip(found.fields, found.paths, strict=True):
+        with reading(path, "a mesh"):
+            sources.append(MeshSource(name, hashlib.sha256(path.read_bytes()).hexdigest(), partial(read_mesh, path)))
+    return sources
 
 
 def sample_sdf_points(mesh: Mesh, count: int, generator: numpy.random.Generator) -> NDArray[numpy.float32]:
@@ -164,14 +166,16 @@ def _sample_points(mesh: Mesh, count: int, generator: numpy.random.Generator) ->
 
 def load_cached_mesh(path: Path, row: int) -> Mesh:
     """The mesh of a row of a point cache."""
-    with h5py.File(path, "r") as file:
-        group = file[f"mesh/{file['digests'].asstr()[row]}"]
-        stored: dict[str, Any] = json.loads(file["reports"].asstr()[row])["normalization"]
-        vertices: NDArray[Any] = group["vertices"][:]
-        faces: NDArray[Any] = group["faces"][:]
-    x, y, z = stored["center"]
-    normalization = Normalization((x, y, z), stored["scale"])
-    return Mesh(vertices.astype(numpy.float64), faces.astype(numpy.int64), normalization)
+    head = read_arrays(path, WHAT, ["digests", "reports"])
+    with reading(path, WHAT, FIX):
+        group, stored = f"mesh/{head['digests'][row]}", json.loads(head["reports"][row])["normalization"]
+        parts = read_arrays(path, WHAT, [f"{group}/vertices", f"{group}/faces"])
+        vertices, faces = parts[f"{group}/vertices"], parts[f"{group}/faces"]
+        x, y, z = map(float, stored["center"])
+        if vertices.shape[1:] != (3,) or faces.shape[1:] != (3,) or faces.min() < 0 or faces.max() >= len(vertices):
+            raise ValueError("faces name vertices that are not there")
+        normalization = Normalization((x, y, z), float(stored["scale"]))
+        return Mesh(vertices.astype(numpy.float64), faces.astype(numpy.int64), normalization)
 
 
 def _prepare_in_parallel(
@@ -239,7 +243,7 @@ def distances_at(mesh: Mesh, points: Array) -> NDArray[numpy.float32]:
 def _assemble(path: Path, parts: Path, sources: Sequence[MeshSource], points: int) -> None:
     """Merges the previous file and the parts into a new file, and removes the parts."""
     unique = {source.digest: source for source in sources}
-    previous_rows = _read_rows(path)
+    previous_rows = _read_rows(path, points)
     previous = h5py.File(path, "r") if previous_rows else None
     try:
         with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
@@ -250,15 +254,18 @@ def _assemble(path: Path, parts: Path, sources: Sequence[MeshSource], points: in
                 group = f"mesh/{digest}"
                 if previous is not None and digest in previous_rows:
                     old = previous_rows[digest]
-                    training[row], evaluation[row] = previous["points"][old], previous["evaluation"][old]
-                    reports.append(previous["reports"].asstr()[old])
-                    previous.copy(group, file, name=group)
+                    with reading(path, WHAT, FIX):
+                        training[row], evaluation[row] = previous["points"][old], previous["evaluation"][old]
+                        reports.append(previous["reports"].asstr()[old])
+                        previous.copy(group, file, name=group)
                     continue
-                with numpy.load(parts / f"{digest}.npz", allow_pickle=False) as part:
+                part_path = parts / f"{digest}.npz"
+                part = read_arrays(part_path, WHAT)
+                with reading(part_path, WHAT, FIX):
                     training[row], evaluation[row] = part["points"], part["evaluation"]
                     reports.append(str(part["report"]))
                     file[f"{group}/vertices"], file[f"{group}/faces"] = part["vertices"], part["faces"]
-            file["names"] = [source.name for source in unique.values()]
+            file["names"] = [printable(source.name) for source in unique.values()]
             file["digests"], file["reports"] = list(unique), reports
     finally:
         if previous is not None:
@@ -269,19 +276,24 @@ def _assemble(path: Path, parts: Path, sources: Sequence[MeshSource], points: in
         parts.rmdir()
 
 
-def _read_rows(path: Path) -> dict[str, int]:
-    """Digest → row of a cache file; empty if there is no such file, or it is damaged."""
+def _read_rows(path: Path, points: int) -> dict[str, int]:
+    """Digest → row of a cache file of P points; empty if there is no such file, or it is damaged: it is made anew."""
     try:
-        with h5py.File(path, "r") as file:
-            return {digest: row for row, digest in enumerate(file["digests"].asstr()[:])}
-    except (OSError, KeyError):
+        digests = read_arrays(path, WHAT, ["digests"])["digests"].tolist()
+        reports = _read_reports(path)
+        shapes = {name: HDF5Rows(path, name).shape for name in ("points", "evaluation")}
+    except (GonkitError, KeyError):
         return {}
+    count = len(digests)
+    whole = shapes == {"points": (count, points, 4), "evaluation": (count, NUM_EVAL_POINTS, 4)}
+    return {digest: row for row, digest in enumerate(digests)} if whole and len(reports) == count else {}
 
 
 def _read_reports(path: Path) -> dict[str, MeshReport]:
     """Digest → report."""
-    with h5py.File(path, "r") as file:
-        stored = [json.loads(text) for text in file["reports"].asstr()[:]]
-        digests = file["digests"].asstr()[:]
-    fields = MeshReport.__dataclass_fields__
-    return {digest: MeshReport(**{k: one[k] for k in fields}) for digest, one in zip(digests, stored, strict=True)}
+    head = read_arrays(path, WHAT, ["digests", "reports"])
+    names = MeshReport.__dataclass_fields__
+    with reading(path, WHAT, FIX):
+        stored = [json.loads(text) for text in head["reports"].tolist()]
+        pairs = zip(head["digests"].tolist(), stored, strict=True)
+        return {digest: MeshReport(**{name: one[name] for name in names}) for digest, one in pairs}

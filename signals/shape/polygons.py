@@ -97,6 +97,8 @@ def read_off(content: bytes) -> tuple[Array, Polygons]:
         raise ValueError(f"begins with {rows[0][0]!r}, not with OFF")
     rows = rows[1:] if len(rows[0]) == 1 else [rows[0][1:], *rows[1:]]
     count, num_faces = int(rows[0][0]), int(rows[0][1])
+    if min(count, num_faces) < 0:
+        raise ValueError(f"{count} vertices and {num_faces} faces are announced")
     if len(rows) < 1 + count + num_faces:
         raise ValueError(f"cut short: {count} vertices and {num_faces} faces are announced in {len(rows) - 1} lines")
     vertices = numpy.array([row[:3] for row in rows[1 : count + 1]], dtype=numpy.float64)

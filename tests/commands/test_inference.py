@@ -205,7 +205,7 @@ def test_convert_takes_the_style_of_another_pair(trained: Trained, tmp_path: Pat
     [
         (lambda run, tmp: ["sample", str(tmp / "none")], "no such file"),
         (lambda run, tmp: ["sample", str(tmp)], "no model.safetensors"),
-        (lambda run, tmp: ["sample", str(run / "recipe.toml")], "not a file that gonkit wrote"),
+        (lambda run, tmp: ["sample", str(run / "recipe.toml")], "cannot be read as a file that gonkit wrote"),
         (lambda run, tmp: ["sample", str(run / "checkpoint.safetensors")], "holds no recipe"),
         (lambda run, tmp: ["sample", str(run), "--suffix", ".gif"], "Image files end in .png or .jpg"),
         (lambda run, tmp: ["sample", str(run), "--device", "abacus"], "cannot be used here"),

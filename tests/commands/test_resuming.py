@@ -82,7 +82,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_taken(
     path.write_bytes(content)
     capsys.readouterr()
     assert main(["--resume", str(folder), "--quiet"]) == 0
-    assert f"{path}: not a file that gonkit wrote, or damaged" in (output := capsys.readouterr().out)
+    assert f"{path}: cannot be read as a file that gonkit wrote" in (output := capsys.readouterr().out)
     assert "going on from the one before it, of step 10" in output
     assert_same_run(trained("plain"), folder)
     assert read_tensors(folder / "checkpoint.previous.safetensors")[1]["step"] == 10

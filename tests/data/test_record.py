@@ -92,7 +92,7 @@ def test_a_record_is_read_as_it_was_written_and_a_moved_folder_is_the_same(tmp_p
     assert read.changes(moved) == []
     assert DataRecord.read(tmp_path / "none.json") is None
     (tmp_path / "data.json").write_text('{"train": {"count": 3}}')
-    with pytest.raises(GonkitError, match=r"data\.json: not a record of data"):
+    with pytest.raises(GonkitError, match=r"data\.json: cannot be read as a record of data"):
         DataRecord.read(tmp_path / "data.json")
 
 

@@ -39,7 +39,7 @@ def test_a_classifier_learns_labels_and_keeps_its_hash(tmp_path: Path) -> None:
 
 def test_a_file_that_holds_no_classifier_is_named(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("nothing")
-    with pytest.raises(GonkitError, match="other: not a file that gonkit wrote"):
+    with pytest.raises(GonkitError, match="other: cannot be read as a file that gonkit wrote"):
         load_feature_classifier(tmp_path / "other")
 
 

@@ -55,11 +55,11 @@ def test_a_model_file_outside_its_run_does_not_look_at_a_data_json_there(trained
 
 def test_files_that_are_no_models_are_named(trained: Trained, tmp_path: Path) -> None:
     run = trained("plain")
-    with pytest.raises(GonkitError, match=r"none: no such file"):
+    with pytest.raises(GonkitError, match=r"none: .*there is no such file"):
         gonkit.load(tmp_path / "none")
     with pytest.raises(GonkitError, match=r"no model.safetensors in it; give a run folder"):
         gonkit.load(tmp_path)
-    with pytest.raises(GonkitError, match=r"not a file that gonkit wrote"):
+    with pytest.raises(GonkitError, match=r"cannot be read as a file that gonkit wrote"):
         gonkit.load(run / "recipe.toml")
     with pytest.raises(GonkitError, match=r"not a gonkit model: it holds no recipe"):
         gonkit.load(run / "checkpoint.safetensors")
@@ -68,5 +68,5 @@ def test_files_that_are_no_models_are_named(trained: Trained, tmp_path: Path) ->
         gonkit.load(tmp_path)
     _, metadata = read_tensors(run / "model.safetensors")
     wider = rewritten(run, tmp_path / "wide", recipe=metadata["recipe"].replace("width = 16", "width = 17"))
-    with pytest.raises(GonkitError, match="weights that do not fit its recipe"):
+    with pytest.raises(GonkitError, match="cannot be read as a model of its recipe"):
         gonkit.load(wider)

@@ -84,7 +84,7 @@ def test_a_type_that_is_not_found_can_be_given(
     with pytest.raises(GonkitError, match=r"signal\.scale: there is no such key"):
         gonkit.load(run, signal=Field)
     assert gonkit.load(run, signal=Field(shape=[6, 8])).task.shape == [6, 8]
-    with pytest.raises(GonkitError, match="weights that do not fit its recipe"):
+    with pytest.raises(GonkitError, match="cannot be read as a model of its recipe"):
         gonkit.load(run, signal=Field(channel_count=2))
 
 

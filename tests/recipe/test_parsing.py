@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gonkit.errors import RecipeError
+from gonkit.errors import GonkitError, RecipeError
 from gonkit.recipe import parse_recipe, read_recipe, recipe_from_dict
 from gonkit.recipe.parsing import RENAMED_KEYS
 from signals.image import Image
@@ -214,10 +214,24 @@ def test_files_that_are_no_recipes(tmp_path: Path) -> None:
         ("mine.toml", "not valid TOML"),
         ("binary.toml", "cannot be read as a recipe"),
     ):
-        with pytest.raises(RecipeError, match=needle):
+        with pytest.raises(GonkitError, match=needle):
             read_recipe(tmp_path / name)
-    with pytest.raises(RecipeError, match="cannot be read"):
+    with pytest.raises(GonkitError, match="cannot be read as a recipe: Is a directory"):
         read_recipe(tmp_path)
+
+
+def test_what_toml_takes_for_a_date_is_text_where_text_is_wanted() -> None:
+    for override in ("signal.data=2024-01-31", "signal.data=07:30:00"):
+        assert parse_recipe(RECIPE, [override]).signal.data.endswith(override.partition("=")[2])
+    assert "train.steps" in message_of(RECIPE, "train.steps=2024-01-31")
+    assert "must be one value" in message_of(RECIPE, "train.steps=3\nname = 4")
+
+
+def test_networks_and_tables_without_end_are_refused() -> None:
+    assert "field.width" in message_of(RECIPE, "field.width=1000000000")
+    assert "the limit is 1,073,741,824" in message_of(RECIPE, "field.width=65536", "field.layers=5")
+    assert "not valid TOML" in message_of("a = " + "[" * 100_000)
+    assert "train.steps" in message_of(RECIPE, "train.steps=" + "9" * 5000)
 
 
 def test_a_file_beside_the_recipe_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,5 +100,5 @@ def test_another_field_is_refused_before_anything_is_written(
     assert error.startswith(f"error: train.init_from: the field of {trained('plain')} is another\n  ")
     assert message in error
     assert start(recipe(), tmp_path / "run", tmp_path / "none") == 2
-    assert "none: no such file" in capsys.readouterr().err
+    assert "none: cannot be read as a file that gonkit wrote: there is no such file" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
