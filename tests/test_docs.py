@@ -120,3 +120,15 @@ def test_the_documented_commands_work_from_an_empty_folder(tmp_path: Path, monke
         arguments = command.split()[1:]
         assert main([*arguments, *quick.get(arguments[0], [])]) == 0
     assert sorted(path.name for path in Path("sample").iterdir()) == ["sample_00.png", "sample_01.png"]
+
+
+def test_the_documented_arrays_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (script,) = re.findall(
+        r'```python title="make_arrays.py"\n(.*?)```', (ROOT / "docs" / "arrays.md").read_text(), re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(compile(script.replace("1000", "20"), "make_arrays.py", "exec"), {})
+    shapes = {path.stem: numpy.load(path).shape for path in tmp_path.glob("*.npy")}
+    assert shapes == {"beats": (20, 200), "blobs": (20, 8, 12, 12), "balls": (20, 6, 16, 16)}
+    assert main(["check", "balls.npy", "--write", "balls.toml", "--set", 'signal.axes=["time", "y", "x"]']) == 0
+    assert 'axes = [\n    "time",' in (tmp_path / "balls.toml").read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gonkit.errors import GonkitError, RecipeError
-from gonkit.recipe import parse_recipe, read_recipe, recipe_from_dict
+from gonkit.errors import RecipeError
+from gonkit.recipe import parse_recipe, recipe_from_dict
 from gonkit.recipe.parsing import RENAMED_KEYS
 from signals.image import Image
 from tests.conftest import COLORIZE, IMAGES, RECIPE, SUPERRES, changed_recipe
@@ -204,45 +204,6 @@ def test_a_loss_that_differentiates_the_field_is_not_compiled() -> None:
     penalty = ["loss.outer={ mse = 1.0, latent_gradient = 1e-3 }"]
     assert parse_recipe(RECIPE, penalty).train.compile == "auto"
     assert "train.compile: a loss here differentiates the field" in message_of(RECIPE, *penalty, "train.compile=true")
-
-
-def test_files_that_are_no_recipes(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text("name = = 3")
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    for name, needle in (
-        ("mien.toml", "did you mean 'mine.toml'"),
-        ("mine.toml", "not valid TOML"),
-        ("binary.toml", "cannot be read as a recipe"),
-    ):
-        with pytest.raises(GonkitError, match=needle):
-            read_recipe(tmp_path / name)
-    with pytest.raises(GonkitError, match="cannot be read as a recipe: Is a directory"):
-        read_recipe(tmp_path)
-
-
-def test_what_toml_takes_for_a_date_is_text_where_text_is_wanted() -> None:
-    for override in ("signal.data=2024-01-31", "signal.data=07:30:00"):
-        assert parse_recipe(RECIPE, [override]).signal.data.endswith(override.partition("=")[2])
-    assert "train.steps" in message_of(RECIPE, "train.steps=2024-01-31")
-    assert "must be one value" in message_of(RECIPE, "train.steps=3\nname = 4")
-
-
-def test_networks_and_tables_without_end_are_refused() -> None:
-    assert "field.width" in message_of(RECIPE, "field.width=1000000000")
-    assert "the limit is 1,073,741,824" in message_of(RECIPE, "field.width=65536", "field.layers=5")
-    assert "not valid TOML" in message_of("a = " + "[" * 100_000)
-    assert "train.steps" in message_of(RECIPE, "train.steps=" + "9" * 5000)
-
-
-def test_a_file_beside_the_recipe_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "beside"
-    folder.mkdir()
-    (folder / "mine.py").write_text("from signals.image import Image\n\n\nclass Mine(Image):\n    pass\n")
-    (folder / "mine.toml").write_text(RECIPE.replace("signals.image:Image", "mine.py:Mine"))
-    recipe = read_recipe(folder / "mine.toml")
-    assert recipe.signal.type == f"{(folder / 'mine.py').resolve()}:Mine"
-    monkeypatch.chdir(tmp_path)
-    assert parse_recipe(recipe.toml()) == recipe
 
 
 def test_paths_of_a_signal_type_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
