@@ -134,7 +134,6 @@ class AudioReader(SignalReader):
             expected, actual = _riff_length(path), path.stat().st_size
         if self.file.format not in FORMATS:
             raise GonkitError(f"{path}: cannot be read as sound: it holds {self.file.format_info}")
-        require_at_most(path, self.file.frames * self.file.channels, MAX_VALUES, "samples")
         self.shape = (self.file.frames,)
         self.num_tracks = self.file.channels
         self.resolution = self.file.samplerate
@@ -148,9 +147,11 @@ class AudioReader(SignalReader):
 
     def skip(self, count: int) -> None:
         """Moves forward by `count` frames."""
-        self.position = self.file.seek(self.position + count)
+        with reading(self.path, f"sound after {self.position / self.resolution:.3f} s"):
+            self.position = self.file.seek(self.position + count)
 
     def read(self, count: int) -> Tensor:
+        require_at_most(self.path, count * self.num_tracks, MAX_VALUES, "samples", "read it in windows")
         with reading(self.path, f"sound after {self.position / self.resolution:.3f} s"):
             samples = torch.from_numpy(self.file.read(count, dtype="float32", always_2d=True))
         if len(samples) < count:
