@@ -50,6 +50,9 @@ class SoundType(Protocol):
     @property
     def length(self) -> int: ...
 
+    @property
+    def windows(self) -> bool: ...
+
     def to_object(self, values: Tensor, resolution: int | None = None) -> Waveform: ...
 
     def preview(self, obj: Waveform) -> pillow.Image: ...
@@ -66,8 +69,22 @@ class AudioFiles(SignalFiles):
         self.signal = signal
 
     def load(self, path: Path) -> Sample:
-        samples = fit_length(read_audio(path, self.signal.rate), self.signal.length)
+        clip = None if self.signal.windows else self.signal.length
+        samples = fit_length(read_audio(path, self.signal.rate, clip), self.signal.length)
         return Sample(samples.unsqueeze(-1), name=path.stem)
+
+    def inspect(self, path: Path) -> Mapping[str, str]:
+        self.load(path)
+        reader = AudioReader(path)
+        peak = reader.read(reader.shape[0]).abs().max().item()
+        loud = f"samples beyond full scale, up to {peak:.3g}: they are learned as they are; is it a file of ±1?"
+        return {
+            "seconds": f"{reader.shape[0] / reader.resolution:.2f}",
+            "Hz": str(reader.resolution),
+            "channels": str(reader.num_tracks),
+            "peak": f"{peak:.3f}",
+            "verdict": loud if peak > 1 else "good",
+        }
 
     def from_object(self, obj: Any) -> Sample:
         """A `Waveform`, or samples (T,) or (channels, T) as a tensor or array and their rate in Hz."""

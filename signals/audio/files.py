@@ -32,19 +32,31 @@ from gonkit.limits import MAX_FILTER, MAX_VALUES, require_at_most
 FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64"})
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"})
 CANCELLED = 1e-3  # share of the channels' power below which their mean is what is left of opposite phases
+SILENCE = 1e-4  # peak, -80 dB, below which a clip holds nothing
 BLOCK_SIZE = 1 << 18  # frames copied at a time
 RESAMPLE_MARGIN = 8  # samples of the lower rate that resampling looks to either side; its window is 6 wide
 
 
-def read_audio(path: Path, rate: int) -> Tensor:
+def read_audio(path: Path, rate: int, clip: int | None = None) -> Tensor:
     """A recording (T,), mixed down to mono and resampled to `rate` Hz.
 
+    Args:
+        path: of the file.
+        rate: in Hz.
+        clip: how many samples of it are used, from its beginning; None for all.
+
     Raises:
-        GonkitError: unreadable, cut short, empty, silent throughout, with channels that cancel each other, or with
-            samples that are not finite.
+        GonkitError: unreadable, cut short, empty, silent where it is used, with channels that cancel each other, or
+            with samples that are not finite.
     """
     reader = AudioReader(path)
-    return mix_to_mono(reader.read(reader.shape[0])[..., 0], reader.resolution, rate, str(path))
+    samples = mix_to_mono(reader.read(reader.shape[0])[..., 0], reader.resolution, rate, str(path))
+    if samples[:clip].abs().max() < SILENCE:
+        raise GonkitError(
+            f"{path}: its first {len(samples[:clip]) / rate:g} s are silent, and no more of it is used; cut the "
+            "silence off, or set signal.windows = true"
+        )
+    return samples
 
 
 def mix_to_mono(channels: Tensor, native_rate: int, rate: int, name: str) -> Tensor:

@@ -79,15 +79,18 @@ def find_torchaudio(name: str, root: Path, download: bool, label: str | None) ->
     return LabeledFolder.of(folder, names, "recordings", label, splits=splits)
 
 
-def read_recordings(paths: Sequence[Path], rate: int, stream: bool) -> tuple[list[Recording], list[str]]:
+def read_recordings(
+    paths: Sequence[Path], rate: int, stream: bool, clip: int | None = None
+) -> tuple[list[Recording], list[str]]:
     """Recordings of all usable files, and a message about each other file.
 
     Args:
         paths: of the files.
         rate: sampling rate of the signals, in Hz.
         stream: whether to read only headers now.
+        clip: how many samples of each are used, from its beginning; None for all.
     """
-    contents = list(zip(paths, _read_all(file_versions(paths), rate, stream), strict=True))
+    contents = list(zip(paths, _read_all(file_versions(paths), rate, stream, clip), strict=True))
     problems = [str(content) for _, content in contents if isinstance(content, GonkitError)]
     return [Recording(path, rate, *content) for path, content in contents if isinstance(content, tuple)], problems
 
@@ -122,14 +125,16 @@ def split_held_out(
 
 
 @lru_cache(maxsize=1)  # the three splits share one reading
-def _read_all(files: FileVersions, rate: int, stream: bool) -> list[tuple[int, Tensor | None] | GonkitError]:
+def _read_all(
+    files: FileVersions, rate: int, stream: bool, clip: int | None
+) -> list[tuple[int, Tensor | None] | GonkitError]:
     """Number of samples of each file and, unless they are streamed, the samples; or why it cannot be used."""
 
     def read(path: Path) -> tuple[int, Tensor | None] | GonkitError:
         try:
             if stream:
                 return resampled_length(path, rate), None
-            samples = read_audio(path, rate)
+            samples = read_audio(path, rate, clip)
             return len(samples), samples
         except GonkitError as error:
             return error

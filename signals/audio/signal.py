@@ -110,7 +110,9 @@ class Audio(Signal):
         if self.data in BUILT_IN:
             return self._built_in(split)
         found = self._find()
-        recordings, problems = read_recordings(found.paths, self.rate, self.stream)
+        recordings, problems = read_recordings(
+            found.paths, self.rate, self.stream, None if self.windows else self.length
+        )
         note = found.note(problems, self.skip_bad)
         names = [found.name(recording.path) for recording in recordings]
         class_names, class_numbers = found.classes(names)

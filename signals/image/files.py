@@ -15,7 +15,7 @@ __all__ = [
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -33,6 +33,7 @@ from gonkit.files import atomic_path
 
 AVIF = [".avif"] if features.check("avif") else []
 FORMATS = ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", *(["AVIF"] if AVIF else [])]  # to read EPS runs programs
+MIN_SIDE = 4  # pixels
 MIN_ALPHA = 8  # of 255, below which a color cannot be seen
 
 
@@ -81,6 +82,12 @@ class ImageFiles(SignalFiles):
 
     def open(self, path: Path) -> ImageReader:
         return ImageReader(self.read(path), self.signal.resolved_size[0])
+
+    def inspect(self, path: Path) -> Mapping[str, str]:
+        width, height = self.read(path).size
+        small = min(width, height) < MIN_SIDE
+        verdict = f"{width} × {height} pixels are too few to show anything; leave it out" if small else "good"
+        return {"width": str(width), "height": str(height), "verdict": verdict}
 
     def read(self, path: Path) -> pillow.Image:
         """A picture at its full size, upright, in the color mode of the signal type."""

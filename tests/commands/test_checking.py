@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy
 import pytest
+import soundfile
 from PIL import Image
 
 from gonkit.cli import main
+from gonkit.errors import GonkitError
 from gonkit.pipeline import Trial
 from gonkit.recipe import recipe_from_dict
 from tests.conftest import ROOT, changed_recipe
@@ -62,7 +64,9 @@ def test_check_inspects_every_file_of_a_folder(tmp_path: Path, capsys: pytest.Ca
     Image.new("L", (8, 8)).save(tmp_path / "sub" / "good.png")
     (tmp_path / "notes.txt").write_text("not a signal")
     assert main(["check", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {str(Path("sub", "good.png")): {"verdict": "good"}}
+    assert json.loads(capsys.readouterr().out) == {
+        str(Path("sub", "good.png")): {"width": "8", "height": "8", "verdict": "good"}
+    }
     (tmp_path / "bad.png").write_text("no picture")
     assert main(["check", str(tmp_path), "--type", "signals.image:Image"]) == 2
     output = capsys.readouterr()
@@ -72,6 +76,25 @@ def test_check_inspects_every_file_of_a_folder(tmp_path: Path, capsys: pytest.Ca
     assert "no such folder" in capsys.readouterr().err
     assert main(["check", str(tmp_path), "--type", "signals.audio:Audio"]) == 2
     assert "no files in it or below that Audio reads" in capsys.readouterr().err
+
+
+def test_check_names_pictures_and_sounds_that_teach_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (1, 1)).save(tmp_path / "dot.png")
+    assert main(["check", str(tmp_path)]) == 0
+    assert "1 × 1 pixels are too few" in capsys.readouterr().out
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    tone = 0.5 * numpy.sin(numpy.arange(8000) / 5)
+    soundfile.write(sounds / "late.wav", numpy.concatenate((numpy.zeros(8000), tone)), 8000)
+    soundfile.write(sounds / "loud.wav", 3 * tone, 8000, subtype="FLOAT")
+    assert main(["check", str(sounds)]) == 2
+    out = capsys.readouterr().out
+    assert "its first 0.5 s are silent, and no more of it is used; cut the silence off, or set signal.windows" in out
+    assert "samples beyond full scale, up to 1.5" in out
+    assert main(["check", str(sounds), "--set", "signal.windows=true"]) == 0
+    recipe = recipe_from_dict({"name": "x", "signal": {"type": "signals.audio:Audio", "data": str(sounds)}})
+    with pytest.raises(GonkitError, match=r"late\.wav: its first 0.5 s are silent"):
+        recipe.signal.dataset("train")
 
 
 def test_check_says_how_training_would_divide_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
