@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,7 @@ def read_override(path: Path) -> None:
     parse_recipe(RECIPE, [path.read_bytes().decode("latin-1")])
 
 
+TABLES = ("csv", "parquet") if find_spec("pyarrow") else ()  # which an extra reads
 KINDS = {
     **{f"picture.{end}": Kind(f"picture.{end}", make_picture, read_picture) for end in ("jpg", "gif", "bmp", "webp")},
     "picture.png": Kind("picture.png", make_picture, read_picture, pack=with_checksums),
@@ -247,7 +249,7 @@ KINDS = {
     "points of meshes": Kind("cache.h5", make_cache, partial(load_cached_mesh, row=0)),
     **{f"array.{end}": Kind(f"array.{end}", make_array, read_arrays_of) for end in ("npy", "npz", "h5")},
     "member of array.npz": Kind("array.npz", make_array, read_arrays_of, first_member, replaced_member),
-    **{f"points.{end}": Kind(f"points.{end}", make_points, read_points) for end in ("npz", "h5", "csv", "parquet")},
+    **{f"points.{end}": Kind(f"points.{end}", make_points, read_points) for end in ("npz", "h5", *TABLES)},
     "member of points.npz": Kind("points.npz", make_points, read_points, first_member, replaced_member),
     "pictures.h5": Kind("pictures.h5", make_picture_rows, read_picture_rows),
     "model": Kind("model.safetensors", make_model, read_model_file),
