@@ -19,7 +19,16 @@ from gonkit.data import Display, Measures, Metric, SignalFiles, SignalReader
 from gonkit.errors import GonkitError
 from gonkit.losses import clamped_log
 from gonkit.metrics import log_spectral_distance, si_sdr, stft_magnitude
-from signals.audio.files import SUFFIXES, AudioReader, AudioWriter, fit_length, mix_to_mono, read_audio, write_audio
+from signals.audio.files import (
+    SUFFIXES,
+    AudioReader,
+    AudioWriter,
+    fit_length,
+    mix_to_mono,
+    read_audio,
+    require_sound,
+    write_audio,
+)
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -51,7 +60,7 @@ class SoundType(Protocol):
     def length(self) -> int: ...
 
     @property
-    def windows(self) -> bool: ...
+    def clip(self) -> int | None: ...
 
     def to_object(self, values: Tensor, resolution: int | None = None) -> Waveform: ...
 
@@ -69,14 +78,14 @@ class AudioFiles(SignalFiles):
         self.signal = signal
 
     def load(self, path: Path) -> Sample:
-        clip = None if self.signal.windows else self.signal.length
-        samples = fit_length(read_audio(path, self.signal.rate, clip), self.signal.length)
+        samples = fit_length(read_audio(path, self.signal.rate, self.signal.clip), self.signal.length)
         return Sample(samples.unsqueeze(-1), name=path.stem)
 
     def inspect(self, path: Path) -> Mapping[str, str]:
-        self.load(path)
         reader = AudioReader(path)
-        peak = reader.read(reader.shape[0]).abs().max().item()
+        channels = reader.read(reader.shape[0])[..., 0]
+        require_sound(channels, reader.resolution, self.signal.rate, self.signal.clip, path)
+        peak = channels.abs().max().item()
         loud = f"samples beyond full scale, up to {peak:.3g}: they are learned as they are; is it a file of ±1?"
         return {
             "seconds": f"{reader.shape[0] / reader.resolution:.2f}",

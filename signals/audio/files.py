@@ -10,6 +10,7 @@ __all__ = [
     "mix_to_mono",
     "read_audio",
     "read_segment",
+    "require_sound",
     "resampled_length",
     "write_audio",
 ]
@@ -50,7 +51,16 @@ def read_audio(path: Path, rate: int, clip: int | None = None) -> Tensor:
             with samples that are not finite.
     """
     reader = AudioReader(path)
-    samples = mix_to_mono(reader.read(reader.shape[0])[..., 0], reader.resolution, rate, str(path))
+    return require_sound(reader.read(reader.shape[0])[..., 0], reader.resolution, rate, clip, path)
+
+
+def require_sound(channels: Tensor, native_rate: int, rate: int, clip: int | None, path: Path) -> Tensor:
+    """What `read_audio` returns, of a file's channels (C, T) at `native_rate` Hz.
+
+    Raises:
+        GonkitError: silent where it is used, or channels that cancel each other.
+    """
+    samples = mix_to_mono(channels, native_rate, rate, str(path))
     if samples[:clip].abs().max() < SILENCE:
         raise GonkitError(
             f"{path}: its first {len(samples[:clip]) / rate:g} s are silent, and no more of it is used; cut the "

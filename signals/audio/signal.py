@@ -106,13 +106,16 @@ class Audio(Signal):
         seconds = torch.arange(count, dtype=torch.float64) / rate
         return Grid((seconds * (2 * self.rate / self.length) - 1).float().unsqueeze(1), (count,))
 
+    @property
+    def clip(self) -> int | None:
+        """How many samples of a recording are used, from its beginning; None for all."""
+        return None if self.windows else self.length
+
     def dataset(self, split: Split) -> SignalDataset:
         if self.data in BUILT_IN:
             return self._built_in(split)
         found = self._find()
-        recordings, problems = read_recordings(
-            found.paths, self.rate, self.stream, None if self.windows else self.length
-        )
+        recordings, problems = read_recordings(found.paths, self.rate, self.stream, self.clip)
         note = found.note(problems, self.skip_bad)
         names = [found.name(recording.path) for recording in recordings]
         class_names, class_numbers = found.classes(names)
