@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from gonkit.commands.command import Command, natural
+from gonkit.commands.command import Command, add_override_argument, natural
 from gonkit.commands.output import print_json, print_table
 from gonkit.errors import GonkitError, TrainingInterrupted
 
@@ -33,14 +33,7 @@ def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
         "what", help="a folder or file of data, a signal type (file.py:Class, module:Class), or a recipe"
     )
     parser.add_argument("--type", help="of data: signal type (default: the one that reads most of the files)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a key of the recipe, as in signal.size=32",
-    )
+    add_override_argument(parser, "signal.size=32")
     parser.add_argument(
         "--write", type=Path, metavar="FILE.toml", help="of data: write a recipe to begin with; never over a file"
     )

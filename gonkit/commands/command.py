@@ -7,6 +7,7 @@ __all__ = [
     "add_data_arguments",
     "add_model_arguments",
     "add_object_arguments",
+    "add_override_argument",
     "add_trust_argument",
     "box",
     "natural",
@@ -52,6 +53,18 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add_trust_argument(parser)
     parser.add_argument(
         "--refine", type=natural, metavar="N", help="refine latents by N steps (default: the recipe's latent.refine)"
+    )
+
+
+def add_override_argument(parser: argparse.ArgumentParser, example: str) -> None:
+    """The argument of commands that take a recipe, for keys that differ from it; `example` is one."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help=f"override a key of the recipe, as in {example}",
     )
 
 

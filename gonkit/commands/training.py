@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from gonkit.commands.command import Command, add_data_arguments, add_trust_argument, positive
+from gonkit.commands.command import Command, add_data_arguments, add_override_argument, add_trust_argument, positive
 from gonkit.commands.termination import ignore_termination
 from gonkit.errors import ExitCode, ProcessLostError, TrainingInterrupted
 
@@ -17,14 +17,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", nargs="?", type=Path, help="a TOML file, as in recipes/")
     parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME/0001, the next free number)")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="resume the run in this folder")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a key, as in train.steps=100",
-    )
+    add_override_argument(parser, "train.steps=100")
     parser.add_argument("--skip-bad", action="store_true", help="skip files that cannot be read, and count them")
     add_data_arguments(parser)
     add_trust_argument(parser)
