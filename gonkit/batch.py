@@ -119,9 +119,15 @@ class Batch:
         return self.mask.unsqueeze(-1) if self.mask is not None and self.mask.ndim == 2 else self.mask
 
     @property
+    def is_observed(self) -> Tensor:
+        """(B, P, C) bool, True where observed, without exception: also where everything was."""
+        everything = torch.ones_like(self.values, dtype=torch.bool)
+        return everything if self.observed is None else self.observed.expand_as(self.values)
+
+    @property
     def observed_values(self) -> Tensor:
         """(B, P, C) with 0 where nothing was observed: there `values` may hold anything, NaN too."""
-        return self.values if self.observed is None else self.values.where(self.observed, 0.0)
+        return self.filled(0.0)
 
     @property
     def num_observed(self) -> Tensor:
@@ -168,6 +174,10 @@ class Batch:
         """The same signals, each with its own copy of the coordinates, which require a gradient."""
         coords = self.coords.expand(len(self), -1, -1) if self.shares_coords else self.coords
         return replace(self, coords=coords.clone().requires_grad_())
+
+    def filled(self, value: float) -> Tensor:
+        """(B, P, C) with a number where nothing was observed."""
+        return self.values if self.observed is None else self.values.where(self.observed, value)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Batch:
         """Moved to a device; floating-point tensors also to `dtype`."""

@@ -26,7 +26,7 @@ from gonkit.data.folder import (
 )
 from gonkit.data.grid import Grid, Resolution
 from gonkit.data.labels import LabeledFolder, LabelRule, check_label_rule
-from gonkit.data.masks import ObservationMask, observed_mask, random_mask
+from gonkit.data.masks import ObservationMask, nan_mask, observed_mask, random_mask
 from gonkit.data.record import (
     DATA_FILE,
     DataRecord,
@@ -91,6 +91,7 @@ __all__ = [
     "folder_split",
     "ignored_files",
     "may_read_data",
+    "nan_mask",
     "observed_mask",
     "random_mask",
     "read_dataset",

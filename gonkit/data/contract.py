@@ -175,18 +175,15 @@ def _check_batch(place: str, batch: Batch, signal: Signal, count: int) -> None:
         "correct one of them",
     )
     _check_coords(f"{place} coords", coords)
-    if batch.mask is not None:
-        mask = batch.mask if batch.mask.ndim == 3 else batch.mask.unsqueeze(-1)
-        _require(
-            bool(mask.any()),
-            f"{place} mask",
-            f"False at every point of {count} signal(s)",
-            "True where a value was observed",
-            "leave out signals of which nothing was",
-        )
-        values = values.where(mask, 0.0)
     _require(
-        bool(values.isfinite().all()),
+        batch.mask is None or bool(batch.mask.any()),
+        f"{place} mask",
+        f"False at every point of {count} signal(s)",
+        "True where a value was observed",
+        "leave out signals of which nothing was",
+    )
+    _require(
+        bool(batch.observed_values.isfinite().all()),
         f"{place} values",
         "NaN or infinity",
         "finite numbers",

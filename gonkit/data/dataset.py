@@ -150,8 +150,7 @@ class InMemoryDataset(SignalDataset):
         info = info or DatasetInfo()
         self.data = data
         self.info = info if info.labels is not None else replace(info, labels=data.label)
-        finite = data.values.isfinite()
-        finite = (finite if data.observed is None else finite | ~data.observed).all(2).all(1)
+        finite = data.observed_values.isfinite().all(2).all(1)
         if not finite.all():
             name = self.info.names_of((~finite).nonzero()[:1, 0])[0]
             raise GonkitError(

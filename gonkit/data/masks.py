@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ObservationMask", "observed_mask", "random_mask"]
+__all__ = ["ObservationMask", "nan_mask", "observed_mask", "random_mask"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +32,11 @@ def observed_mask(values: Tensor) -> Tensor:
         [[True, False]]
     """
     return (~values.isnan()).squeeze(-1)
+
+
+def nan_mask(values: Tensor) -> Tensor | None:
+    """`observed_mask(values)`, or None if nothing is missing."""
+    return observed_mask(values) if values.isnan().any() else None
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,7 @@ def pca_baseline(task: Task, train: SignalDataset, test: SignalDataset, componen
 
 def _flatten(batch: Batch) -> tuple[Array, Array]:
     """Values (B, P·C), 0 where nothing was observed, and what was observed, of the same shape."""
-    observed = torch.ones_like(batch.values, dtype=torch.bool) if batch.observed is None else batch.observed
-    return batch.observed_values.flatten(1).numpy(), observed.expand_as(batch.values).flatten(1).numpy()
+    return batch.observed_values.flatten(1).numpy(), batch.is_observed.flatten(1).numpy()
 
 
 def _reconstruct(pca: Any, values: Array, observed: Array) -> Array:

@@ -41,8 +41,7 @@ def partial_observation_curve(
     if task.input_type is not task.output_type:
         raise GonkitError("a curve over shares of observed points is for signals that are encoded from themselves")
     batch = dataset.batch(evenly_spaced(MAX_SIGNALS, len(dataset))).to(gon.device)
-    exists = torch.ones_like(batch.values, dtype=torch.bool) if batch.observed is None else batch.observed
-    exists = exists.expand_as(batch.values)
+    exists = batch.is_observed
     low, high = task.output_type.value_range
 
     def error(mask: Tensor, values: Tensor, points: Tensor) -> float:

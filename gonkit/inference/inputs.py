@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gonkit.batch import Batch, Sample
-from gonkit.data import Signal, observed_mask
+from gonkit.data import Signal, nan_mask
 from gonkit.errors import GonkitError
 
 Signals = Any
@@ -77,7 +77,7 @@ def _batch_of_numbers(signal: Signal, numbers: Tensor) -> Batch:
     values = numbers if lead else numbers.unsqueeze(0)
     values = values.movedim(1, -1) if kind == 1 else values
     values = values.reshape(len(values), points, channels).float()
-    return Batch(grid.coords, values, observed_mask(values) if values.isnan().any() else None)
+    return Batch(grid.coords, values, nan_mask(values))
 
 
 def _checked(signal: Signal, batch: Batch) -> Batch:

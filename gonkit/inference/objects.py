@@ -101,8 +101,7 @@ def _batch_objects(signal: Signal, batch: Batch) -> list[Any]:
     """Signals as objects, with NaN where nothing was observed; none where they do not lie on the type's grid."""
     if not signal.on_grid(batch):
         return []
-    values = batch.values if batch.observed is None else batch.values.where(batch.observed, torch.nan)
-    return signal.to_objects(values)
+    return signal.to_objects(batch.filled(torch.nan))
 
 
 def save_objects(

@@ -19,7 +19,7 @@ from gonkit.data import (
     SignalDataset,
     Split,
     SubsetDataset,
-    observed_mask,
+    nan_mask,
     split_indices,
 )
 from gonkit.errors import GonkitError
@@ -69,7 +69,7 @@ def _as_dataset(signal: Signal, data: OwnData, classes: Sequence[Any]) -> Signal
         values = values.where(mask if mask.ndim == values.ndim else mask.unsqueeze(-1), torch.nan)
     if coords is not None:
         values = torch.as_tensor(values).float()
-        values = Batch(torch.as_tensor(coords).float(), values, observed_mask(values) if values.isnan().any() else None)
+        values = Batch(torch.as_tensor(coords).float(), values, nan_mask(values))
     batch = as_batch(signal, values)
     label = data.get("label")
     if label is not None:

@@ -99,7 +99,7 @@ def describe_values(train: SignalDataset, value_range: tuple[float, float]) -> l
     """
     batch = train.batch(evenly_spaced(MAX_STATISTICS_SIGNALS, len(train)))
     mean, std = _channel_statistics(batch)
-    low, high = (_observed(batch, fill).flatten(0, 1) for fill in (math.inf, -math.inf))
+    low, high = (batch.filled(fill).flatten(0, 1) for fill in (math.inf, -math.inf))
     lines = []
     for channel in range(batch.values.shape[2]):
         lowest, highest = low[:, channel].min().item(), high[:, channel].max().item()
@@ -114,16 +114,9 @@ def describe_values(train: SignalDataset, value_range: tuple[float, float]) -> l
 
 def _channel_statistics(batch: Batch) -> tuple[Tensor, Tensor]:
     """(C,) mean and (C,) deviation of what was observed, in float64."""
-    values = _observed(batch, math.nan).double().flatten(0, 1)
+    values = batch.filled(math.nan).double().flatten(0, 1)
     mean = values.nanmean(0)
     return mean, (values - mean).square().nanmean(0).sqrt()
-
-
-def _observed(batch: Batch, fill: float) -> Tensor:
-    """Values (B, P, C) with a number where nothing was observed."""
-    if batch.mask is None:
-        return batch.values
-    return batch.values.where(batch.mask if batch.mask.ndim == 3 else batch.mask.unsqueeze(-1), fill)
 
 
 def _quick(recipe: Recipe, inputs: Batch, target: Batch, steps: int) -> Recipe:

@@ -272,8 +272,7 @@ class _Run:
 
 def _value_statistics(batch: Batch) -> ValueStatistics:
     """Mean and standard deviation of each channel's observed values; 1 for a deviation where they do not vary."""
-    observed = torch.ones_like(batch.values, dtype=torch.bool) if batch.observed is None else batch.observed
-    channels = zip(batch.values.unbind(2), observed.expand_as(batch.values).unbind(2), strict=True)
+    channels = zip(batch.values.unbind(2), batch.is_observed.unbind(2), strict=True)
     statistics = [torch.std_mean(values[chosen].double()) for values, chosen in channels]
     std, mean = (torch.stack(part).nan_to_num() for part in zip(*statistics, strict=True))  # 0 where too few values
     varies = std > 1e-12 + 1e-7 * mean.abs()  # more than rounding

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy
-import torch
 from PIL import Image as pillow
 from torch import Tensor
 
 from gonkit.batch import Sample
-from gonkit.data import SignalFiles, observed_mask
+from gonkit.data import SignalFiles, nan_mask
 from gonkit.errors import GonkitError
-from signals.array.sources import NUMBERS, Layout, read_array
+from signals.array.sources import NUMBERS, Layout, read_array, to_values
 
 
 class ArrayFiles(SignalFiles):
@@ -45,35 +44,28 @@ class ArrayFiles(SignalFiles):
         self.layout, self.key, self.missing = layout, key, missing
 
     def load(self, path: Path) -> Sample:
-        array = self._read(path)
+        if path.suffix.lower() not in self.read_suffixes:
+            raise GonkitError(f"{path}: arrays of one signal are read from {', '.join(sorted(self.read_suffixes))}")
+        array = numpy.asarray(read_array(path, self.key))
+        if array.dtype.kind not in NUMBERS:
+            raise GonkitError(f"{path}: holds {array.dtype}, and real numbers are wanted")
         if array.shape != self.layout.array_shape:
             raise GonkitError(f"{path}: an array of shape {array.shape}; wanted {self.layout.array_shape}")
-        values = torch.from_numpy(self.layout.to_values(array))
-        if self.missing is not None:
-            values = values.where(values != self.missing, torch.nan)
+        values = to_values(array, self.layout, self.missing)
         if values.isinf().any():
             raise GonkitError(f"{path}: {int(values.isinf().sum())} values are infinite; mark them as missing by NaN")
         if values.isnan().all():
             raise GonkitError(f"{path}: no value in it was observed")
-        mask = observed_mask(values) if values.isnan().any() else None
-        return Sample(values, mask=mask, name=path.stem)
+        return Sample(values, mask=nan_mask(values), name=path.stem)
 
     def inspect(self, path: Path) -> Mapping[str, str]:
         sample = self.load(path)
         known = sample.values[~sample.values.isnan()]
         missing = sample.values.isnan().double().mean().item()
         return {
-            "shape": " × ".join(map(str, self._read(path).shape)),
+            "shape": " × ".join(map(str, self.layout.array_shape)),
             "lowest": f"{known.min():.4g}",
             "highest": f"{known.max():.4g}",
             "missing": f"{missing:.1%}",
             "verdict": "good",
         }
-
-    def _read(self, path: Path) -> numpy.ndarray[Any, Any]:
-        if path.suffix.lower() not in self.read_suffixes:
-            raise GonkitError(f"{path}: arrays of one signal are read from {', '.join(sorted(self.read_suffixes))}")
-        array = numpy.asarray(read_array(path, self.key))
-        if array.dtype.kind not in NUMBERS:
-            raise GonkitError(f"{path}: holds {array.dtype}, and real numbers are wanted")
-        return array

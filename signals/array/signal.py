@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["Array"]
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,6 +31,7 @@ from gonkit.data import (
     StreamingDataset,
     evenly_spaced,
     may_read_data,
+    nan_mask,
     observed_mask,
     split_indices,
 )
@@ -39,7 +39,7 @@ from gonkit.errors import GonkitError
 from signals.array import weather
 from signals.array.files import ArrayFiles
 from signals.array.preview import draw_array
-from signals.array.sources import ArraySource, Layout, array_keys, open_source, read_array
+from signals.array.sources import ArraySource, Layout, array_keys, open_source, read_array, to_values, widened
 
 MAX_RESIDENT = 1 << 30  # bytes of a split that is kept in memory
 MAX_MEASURED = 2_000  # signals whose values "auto" takes the range of
@@ -143,8 +143,7 @@ class Array(Signal):
             missing = may_miss and any(read(number).isnan().any() for number in index.tolist())
             return StreamingDataset(read, index, self.grid(), replace(info, streams=True), missing=missing)
         values = torch.stack([read(number) for number in index.tolist()])
-        mask = observed_mask(values) if values.isnan().any() else None
-        return InMemoryDataset(Batch(coords, values, mask, label=info.labels), info)
+        return InMemoryDataset(Batch(coords, values, nan_mask(values), label=info.labels), info)
 
     def to_object(self, values: Tensor, resolution: int | None = None) -> numpy.ndarray[Any, Any]:
         """An array arranged as those of the data."""
@@ -278,8 +277,7 @@ def _channel_rmse(channel: int, prediction: Tensor, values: Tensor) -> Tensor:
 
 def _read_values(source: ArraySource, layout: Layout, missing: float | None, number: int) -> Tensor:
     """(P, C) of a signal by its number, NaN where it was not observed."""
-    values = torch.from_numpy(layout.to_values(source[number]))
-    return values if missing is None else values.where(values != missing, torch.nan)
+    return to_values(source[number], layout, missing)
 
 
 def _value_ranges(read: Callable[[int], Tensor], numbers: Sequence[int], channels: int) -> list[Range]:
@@ -289,5 +287,4 @@ def _value_ranges(read: Callable[[int], Tensor], numbers: Sequence[int], channel
         values = read(number)
         low = torch.minimum(low, values.nan_to_num(torch.inf, torch.inf, torch.inf).amin(0))
         high = torch.maximum(high, values.nan_to_num(-torch.inf, -torch.inf, -torch.inf).amax(0))
-    spread = [(a, b) if a < b else (a - 0.5, a + 0.5) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
-    return [pair if math.isfinite(sum(pair)) else (0.0, 1.0) for pair in spread]
+    return [widened(*pair) for pair in zip(low.tolist(), high.tolist(), strict=True)]

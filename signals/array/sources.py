@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SUFFIXES", "ArraySource", "Layout", "array_keys", "open_source", "read_array"]
+__all__ = ["SUFFIXES", "ArraySource", "Layout", "array_keys", "open_source", "read_array", "to_values", "widened"]
 
 import math
 import os
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import torch
+from torch import Tensor
 
 from gonkit.data import DataFile, HDF5Rows, LabeledFolder, files_below
 from gonkit.errors import GonkitError, reading
@@ -104,6 +106,24 @@ class Layout:
         if 0 in shape:
             raise GonkitError(f"a signal of shape {tuple(shape)} has no values")
         return Layout(tuple(grid), channels_axis, 1 if channels_axis is None else shape[channels_axis])
+
+
+def to_values(array: Array, layout: Layout, missing: float | None) -> Tensor:
+    """(P, C) of a signal's array, NaN where it was not observed; `missing` marks that too."""
+    values = torch.from_numpy(layout.to_values(array))
+    return values if missing is None else values.where(values != missing, torch.nan)
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """A range that is finite and not empty.
+
+    Example:
+        >>> widened(1.0, 3.0), widened(2.0, 2.0), widened(math.inf, -math.inf)
+        ((1.0, 3.0), (1.5, 2.5), (0.0, 1.0))
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return 0.0, 1.0
+    return (low, high) if low < high else (low - 0.5, low + 0.5)
 
 
 class ArraySource:

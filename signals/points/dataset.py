@@ -48,23 +48,20 @@ class PointsDataset(InMemoryDataset):
 
     def references(self, index: Tensor) -> list[Any]:
         batch = self.batch(index)
-        values = batch.values if batch.observed is None else batch.values.where(batch.observed, torch.nan)
-        return [self.to_object(*pair) for pair in zip(batch.coords.cpu(), values.cpu(), strict=True)]
+        return [self.to_object(*pair) for pair in zip(batch.coords.cpu(), batch.filled(torch.nan).cpu(), strict=True)]
 
     def baselines(self, index: Tensor) -> Mapping[str, Tensor]:
         known, wanted = self.pair(index, evaluate=True)
         if self.kept is None:
             return {}
-        observed = torch.ones_like(known.values, dtype=torch.bool) if known.observed is None else known.observed
-        parts = zip(known.coords, known.values, observed.expand_as(known.values), wanted.coords, strict=True)
+        parts = zip(known.coords, known.values, known.is_observed, wanted.coords, strict=True)
         rows = [interpolate_points(*(part.cpu().numpy() for part in one)) for one in parts]
         return {"interpolation": torch.from_numpy(numpy.stack(rows)).float()}
 
 
 def _kept_points(batch: Batch, share: float) -> Tensor:
     """(B, P) True for a random share of each signal's points: at least one, and never all."""
-    observed = torch.ones_like(batch.values, dtype=torch.bool) if batch.observed is None else batch.observed
-    exists = observed.any(2)
+    exists = batch.is_observed.any(2)
     keys = torch.rand(exists.shape, generator=torch.Generator().manual_seed(0)).where(exists, torch.inf)
     counts = exists.sum(1, keepdim=True)
     return keys.argsort(1).argsort(1) < (share * counts).round().clamp_min(1).minimum(counts - 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["Points"]
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -31,10 +30,11 @@ from gonkit.data import (
     file_versions,
     files_below,
     may_read_data,
+    observed_mask,
     split_by_name,
 )
 from gonkit.errors import GonkitError
-from signals.array import draw_array
+from signals.array import draw_array, widened
 from signals.points import stations
 from signals.points.dataset import PointsDataset
 from signals.points.files import PointsFiles
@@ -111,8 +111,9 @@ class Points(Signal):
         raise GonkitError("resolution: give one number, of cells along each axis")
 
     def dataset(self, split: Split) -> PointsDataset:
-        measured = self._measurements(self.columns)
-        index = self._split_index([one.name for one in measured], split)
+        folder = self._folder()
+        measured = self._measurements(self.columns, folder)
+        index = self._split_index(measured, split, folder)
         names = [measured[number].name for number in index]
         classes = sorted({one.label for one in measured} - {""})
         labels = [classes.index(measured[n].label) for n in index] if classes and measured[0].label else None
@@ -120,8 +121,8 @@ class Points(Signal):
             names,
             None if labels is None else torch.tensor(labels),
             tuple(classes),
-            self._note(measured),
-            files=self._files(index),
+            self._note(measured, folder),
+            files=self._files(index, folder),
         )
         return PointsDataset([self.to_sample(measured[n]) for n in index], info, self.kept, self.to_cells)
 
@@ -140,8 +141,7 @@ class Points(Signal):
                 f"{[list(pair) for pair in self.bounds]}, the first at {first}"
             )
         values = torch.from_numpy(measured.values)
-        mask = ~values.isnan()
-        return Sample(values, coords.float(), mask if self.channels > 1 else mask[:, 0], name=measured.name)
+        return Sample(values, coords.float(), observed_mask(values), name=measured.name)
 
     def to_cells(self, coords: Tensor, values: Tensor) -> numpy.ndarray[Any, Any]:
         """Values (*shape, C) on the grid: means of the points in each cell, NaN where there is none."""
@@ -169,24 +169,21 @@ class Points(Signal):
     def files(self) -> PointsFiles:
         return PointsFiles(self.to_object, self.preview, self.to_sample, self.columns)
 
-    @property
-    def _is_folder(self) -> bool:
-        return self.data != "stations" and Path(self.data).suffix.lower() not in SUFFIXES
-
-    def _folder(self) -> LabeledFolder:
+    def _folder(self) -> LabeledFolder | None:
+        """The files of a folder; None for a table or an embedded set."""
+        if self.data == "stations" or Path(self.data).suffix.lower() in SUFFIXES:
+            return None
         others = ["stations", "an .h5, .parquet or .csv file"]
         folder = LabeledFolder.find(Path(self.data).expanduser(), (".npz",), "files of points", self.label, others)
         folder.note([], skip=False)
         return folder
 
-    def _measurements(self, columns: Columns) -> list[Measurements]:
+    def _measurements(self, columns: Columns, folder: LabeledFolder | None) -> list[Measurements]:
         """All signals."""
         if self.data == "stations":
             return stations.make_stations()
-        if not self._is_folder:
-            path = Path(self.data).expanduser()
-            return _read(file_versions([path]), columns)
-        folder = self._folder()
+        if folder is None:
+            return _read(file_versions([Path(self.data).expanduser()]), columns)
         measured = _read(file_versions(folder.paths), columns)
         names = list(folder.fields)
         classes, labels = folder.classes(names)
@@ -201,39 +198,38 @@ class Points(Signal):
             coords, values = list(stations.COORDS), ["temperature"]
             bounds, value_range = list(stations.BOUNDS), stations.VALUE_RANGE
         else:
-            path = Path(self.data).expanduser()
-            first = path if path.suffix.lower() in SUFFIXES else self._folder().paths[0]
-            columns = guess_columns(first, self.columns)
+            folder = self._folder()
+            columns = guess_columns(Path(self.data).expanduser() if folder is None else folder.paths[0], self.columns)
             coords, values = list(columns.coords), list(columns.values)
-            measured = self._measurements(columns)
-            train = [measured[n] for n in self._split_index([one.name for one in measured], "train")]
+            measured = self._measurements(columns, folder)
+            train = [measured[n] for n in self._split_index(measured, "train", folder)]
             places = numpy.concatenate([one.coords for one in train])
-            bounds = [_widened(*pair) for pair in zip(places.min(0).tolist(), places.max(0).tolist(), strict=True)]
+            bounds = [widened(*pair) for pair in zip(places.min(0).tolist(), places.max(0).tolist(), strict=True)]
             numbers = numpy.concatenate([one.values for one in train])
-            value_range = _widened(float(numpy.nanmin(numbers)), float(numpy.nanmax(numbers)))
+            value_range = widened(float(numpy.nanmin(numbers)), float(numpy.nanmax(numbers)))
         found = {"coords": coords, "values": values, "bounds": self.bounds or bounds}
         return found | ({"value_ranges": value_range} if self.value_ranges == "auto" else {})
 
-    def _split_index(self, names: Sequence[str], split: Split) -> list[int]:
-        if self._is_folder:
-            numbers: list[int] = self._folder().split(names, split).tolist()
+    def _split_index(self, measured: Sequence[Measurements], split: Split, folder: LabeledFolder | None) -> list[int]:
+        names = [one.name for one in measured]
+        if folder is not None:
+            numbers: list[int] = folder.split(names, split).tolist()
             return numbers
         try:
             return [number for number, part in enumerate(split_by_name(names)) if part == split]
         except GonkitError as error:
             raise GonkitError(f"{self.data}: {error}") from None
 
-    def _files(self, index: Sequence[int]) -> list[tuple[DataFile, ...]] | None:
+    def _files(self, index: Sequence[int], folder: LabeledFolder | None) -> list[tuple[DataFile, ...]] | None:
         """From which signals are read."""
         if self.data == "stations":
             return None
-        if self._is_folder:
-            folder = self._folder()
+        if folder is not None:
             return files_below(folder.folder, [folder.paths[number] for number in index])
         path = Path(self.data).expanduser()
         return len(index) * files_below(path.parent, [path])
 
-    def _note(self, measured: Sequence[Measurements]) -> str:
+    def _note(self, measured: Sequence[Measurements], folder: LabeledFolder | None) -> str:
         """How the data were read."""
         counts = [len(one.values) for one in measured]
         axes = ", ".join(
@@ -241,16 +237,9 @@ class Points(Signal):
         )
         measures = f"; measured at {self.kept:.0%} of the points, encoded from the others" if self.kept else ""
         read = f"{len(measured)} signals of {min(counts)} to {max(counts)} points, {axes}{measures}"
-        return "; ".join([read, *(self._folder().remarks if self._is_folder else ())])
+        return "; ".join([read, *(folder.remarks if folder else ())])
 
 
 @lru_cache(maxsize=2)  # the three splits share one reading
 def _read(files: FileVersions, columns: Columns) -> list[Measurements]:
     return [one for path, *_ in files for one in read_measurements(path, columns)]
-
-
-def _widened(low: float, high: float) -> Range:
-    """A range that is not empty."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return (0.0, 1.0)
-    return (low, high) if low < high else (low - 0.5, low + 0.5)
